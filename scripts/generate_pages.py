@@ -1,6 +1,7 @@
 """Writes what documents take from the code into DIR (by default the repository): docs/configuration.md and .env.example
-out of the settings class, and the README's table of models out of the manifests."""
+out of the settings class, the README's table of models out of the manifests, the console's list of models to pull."""
 
+import json
 import os
 import re
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
+from convoy.catalogue.catalogue import bundled_catalogue
 from convoy.core.manifest import Manifest, load_manifest
 from convoy.core.setting_groups import Group
 from convoy.core.settings import GROUPS
@@ -15,6 +17,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).resolve().parent.parent
+CATALOGUE = Path("services/convoy/web/console/catalogue.json")
 PAGE_HEAD = """# Configuration
 
 Every service, the client and the command `convoy` are configured by environment variables alone. This page is generated
@@ -163,9 +166,27 @@ def describe_model(manifest: Manifest) -> str:
     return f"| {link} | {task}, {manifest.architecture} | {metric.name} {metric.value:.4f} | {source} |\n"
 
 
+def write_catalogue() -> str:
+    """What the console's page Models lists: each entry with the command that pulls it."""
+    entries = sorted(bundled_catalogue().entries.values(), key=lambda entry: (entry.task.value, entry.name))
+    models = [
+        {
+            "name": entry.name,
+            "task": entry.task.value,
+            "title": entry.title,
+            "accuracy": entry.accuracy,
+            "licence": " / ".join(dict.fromkeys((entry.licences.code, entry.licences.weights))),
+        }
+        for entry in entries
+    ]
+    return json.dumps(models, indent=1, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT
     (folder / "docs").mkdir(exist_ok=True)
+    (folder / CATALOGUE).parent.mkdir(parents=True, exist_ok=True)
+    (folder / CATALOGUE).write_text(write_catalogue())
     (folder / "docs" / "configuration.md").write_text(write_page())
     (folder / ".env.example").write_text(write_env())
     (folder / "README.md").write_text(write_readme())

@@ -8,6 +8,8 @@ import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from convoy.client.gallery_format import Sealing
+from convoy.v1 import recognition_pb2
 from convoy.web.connect import envelope
 
 HASTE_S, PATIENCE_S = 0.05, 1.0
@@ -16,6 +18,8 @@ FORM = (
     b'--edge\r\ncontent-disposition: form-data; name="image"; filename="a.jpg"\r\ncontent-type: image/jpeg\r\n\r\n'
     b'picture\r\n--edge\r\ncontent-disposition: form-data; name="top_k"\r\n\r\n3\r\n--edge--\r\n'
 )
+_SEALING = Sealing.create(None)
+GALLERY = _SEALING.head + _SEALING.close(recognition_pb2.ExportGalleryResponse(), 0)
 TENSORS = json.dumps({"inputs": [{"name": "images", "datatype": "UINT8", "shape": [1, 2], "data": [1, 2]}]}).encode()
 
 
@@ -35,6 +39,15 @@ def requests() -> list[bytes]:
         write("PATCH", "/v1/galleries/g/people/p", "application/json", json.dumps(person).encode()),
         write("GET", "/v1/galleries/g/people?page_size=2", "", b""),
         write("POST", "/v2/models/net/infer", "application/json", TENSORS),
+        write("POST", "/v1/detect?draw=1&mask_formats=PNG", "image/jpeg", b"picture"),
+        write("POST", "/v1/detect/explain?label=a&cells=4", "image/jpeg", b"picture"),
+        write("POST", "/v1/galleries/g/people/p/rename", "application/json", b'{"new_person_id": "q"}'),
+        write("PUT", "/v1/galleries/g/people/p", "application/json", json.dumps({"display_name": "Ada"}).encode()),
+        write("POST", "/v1/galleries/g/import", "application/octet-stream", GALLERY),
+        write("POST", "/v1/galleries/g/export", "", b""),
+        write("GET", "/v1/galleries/g/erasures/3", "", b""),
+        write("GET", "/v1/services/recognition/load", "", b""),
+        write("GET", "/v1/caller", "", b""),
         write("GET", "/../console/index.html", "", b""),
     ]
 

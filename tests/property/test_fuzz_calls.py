@@ -23,6 +23,7 @@ from convoy.v1 import (
     models_pb2,
     recognition_pb2,
     segmentation_pb2,
+    status_pb2,
 )
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
@@ -35,7 +36,7 @@ from tests.fuzzing import PICTURES, broken, in_background, messages
 from tests.serving import running
 
 FILES = {
-    "classification": (classification_pb2, models_pb2, oip),
+    "classification": (classification_pb2, models_pb2, oip, status_pb2),
     "detection": (detection_pb2,),
     "segmentation": (segmentation_pb2,),
     "faces": (faces_pb2,),

@@ -1,8 +1,9 @@
-"""`pytest tests/slow/test_web_attack.py`: 10,000 mutated requests and 1,000 idle connections."""
+"""`pytest tests/slow/test_web_attack.py`: 10,000 mutated requests, 1,000 idle connections, slow clients."""
 
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -66,3 +67,34 @@ def test_a_thousand_idle_connections_are_let_go(fleet: Fleet) -> None:
             client.settimeout(60)
             while client.recv(4096):
                 pass  # it says why, or nothing, and hangs up
+
+
+def test_slow_clients_keep_nobody_waiting_and_are_let_go(fleet: Fleet) -> None:
+    """Some send a byte of their picture now and then; some never read the large answers that they asked for."""
+    door = Door(urlsplit(fleet.web_url).port or 0)
+    before = process_of(door.port).memory_info().rss
+    head = b"POST /v1/%b HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n"
+    large = encode(plain(width=2000, height=2000))
+    with ExitStack() as stack:
+        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", door.port))) for _ in range(100)]
+        deaf = [stack.enter_context(socket.create_connection(("127.0.0.1", door.port))) for _ in range(20)]
+        for client in slow:
+            client.sendall(head % (b"classify", len(PICTURE)) + PICTURE[:10])
+        for client in deaf:
+            client.sendall(head % (b"segment?mask_format=RAW", len(large)) + large)
+        for place in range(10, 40):
+            for client in slow:
+                with suppress(OSError):  # it was refused meanwhile
+                    client.sendall(PICTURE[place : place + 1])
+            assert door.form("/v1/classify", [("image", PICTURE)]).status == 200
+            time.sleep(1)
+        grown = (process_of(door.port).memory_info().rss - before) / MIB
+        print(f"memory grew by {grown:.0f} MiB")
+        assert grown < 4 * MOST_GROWTH_MIB
+        for client in slow:
+            client.settimeout(60)
+            said = b""
+            while part := client.recv(4096):
+                said += part
+            assert b" 408 " in said.partition(b"\r\n")[0], said[:200]
+    assert door.form("/v1/classify", [("image", PICTURE)]).status == 200

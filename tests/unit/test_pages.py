@@ -19,7 +19,12 @@ OF_TESTS = {"CONVOY_DATA", "CONVOY_FOREIGN_MODELS", "CONVOY_REQUIRE_ALL"}
 
 def test_generated_pages_are_fresh(root: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, root / "scripts" / "generate_pages.py", tmp_path], check=True)
-    for page in ("docs/configuration.md", ".env.example", "README.md"):
+    for page in (
+        "docs/configuration.md",
+        ".env.example",
+        "README.md",
+        "services/convoy/web/console/catalogue.json",
+    ):
         assert (tmp_path / page).read_text() == (root / page).read_text(), f"{page} is stale: run make proto"
 
 

@@ -7,6 +7,7 @@ types.
 import os
 
 import bentoml
+import cv2
 import numpy as np
 import onnxruntime as ort
 from starlette.applications import Starlette
@@ -16,10 +17,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 
+def read(content: bytes) -> np.ndarray:
+    """A tensor of float32, or a JPEG as the network's uint8 pixels."""
+    if content[:2] != b"\xff\xd8":
+        return np.frombuffer(content, np.float32).reshape(1, 224, 224, 3)
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    return cv2.cvtColor(cv2.resize(picture, (224, 224), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)[None]
+
+
+def run(content: bytes) -> list[np.ndarray]:
+    return bentoml.get_current_service().session.run(["probabilities"], {"images": read(content)})
+
+
 async def classify(request: Request) -> Response:
-    images = np.frombuffer(await request.body(), np.float32).reshape(1, 224, 224, 3)
-    session = bentoml.get_current_service().session
-    (probabilities,) = await run_in_threadpool(session.run, ["probabilities"], {"images": images})
+    (probabilities,) = await run_in_threadpool(run, await request.body())
     return Response(probabilities.tobytes(), media_type="application/octet-stream")
 
 

@@ -11,8 +11,9 @@ from convoy.cli.output import AsJson, print_json, progress
 from convoy.core.errors import AlreadyExists, FailedPrecondition, NotFound
 
 if TYPE_CHECKING:
-    from convoy.cli.gallery_files import GalleryFile, Secret
+    from convoy.cli.gallery_files import GalleryFile
     from convoy.client import Convoy
+    from convoy.client.gallery_format import Secret
     from convoy.v1 import recognition_pb2
 
 KeyFile = Annotated[
@@ -168,7 +169,7 @@ def _make(convoy: "Convoy", name: str, header: "recognition_pb2.Gallery") -> Non
 
 
 def _secret(key_file: Path | None, passphrase: bool, confirm: bool) -> "Secret | None":
-    from convoy.cli.gallery_files import Secret
+    from convoy.client.gallery_format import Secret
 
     if key_file and passphrase:
         raise typer.BadParameter("give a key file or a passphrase, not both")

@@ -16,6 +16,7 @@ answers/        what calls return
 pictures.py     turns paths, bytes, files, arrays and Pillow images into messages
 films.py        reads films, by the extra `film`
 fetching.py     brings a picture from the web, when asked
+gallery_format.py  the format of an exported gallery
 notebooks.py    shows answers in notebooks
 channels.py     opens connections: addresses and limits
 proxies.py      which calls may go through a proxy of the environment

@@ -236,6 +236,8 @@ class AsyncConvoy:
     merge_people = call(people.merge_people)
 
     check_health = call(models.check_health)
+    get_caller = call(models.get_caller)
+    get_load = call(models.get_load)
     list_models = call(models.list_models)
     load_model = call(models.load_model)
     unload_model = call(models.unload_model)

@@ -30,6 +30,8 @@ FIRST_PORT = API[SERVICES[0]].port
 
 MODEL_API = "convoy.v1.ModelService"
 """Lists, loads and unloads models; every service that has models answers it beside its own API."""
+STATUS_API = "convoy.v1.StatusService"
+"""Tells what the caller may do and how much a service has to do; every service answers it."""
 TENSOR_API = "inference.GRPCInferenceService"
 """The Open Inference Protocol, which every service that has models answers too."""
 

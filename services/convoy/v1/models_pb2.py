@@ -26,7 +26,7 @@ from convoy.v1 import common_pb2 as convoy_dot_v1_dot_common__pb2
 from convoy.v1 import options_pb2 as convoy_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x63onvoy/v1/models.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\x1a\x17\x63onvoy/v1/options.proto\"V\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\r\n\x05split\x18\x04 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x05 \x01(\t\"\xb6\x02\n\tModelInfo\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12\x11\n\tprecision\x18\x04 \x01(\t\x12$\n\x05state\x18\x05 \x01(\x0e\x32\x15.convoy.v1.ModelState\x12\x0f\n\x07problem\x18\x06 \x01(\t\x12\x0e\n\x06labels\x18\x07 \x03(\t\x12#\n\ninput_size\x18\x08 \x01(\x0b\x32\x0f.convoy.v1.Size\x12\x0e\n\x06sha256\x18\t \x01(\t\x12\"\n\x07metrics\x18\n \x03(\x0b\x32\x11.convoy.v1.Metric\x12\x12\n\nis_default\x18\x0b \x01(\x08\x12\x1a\n\x12\x65xecution_provider\x18\x0c \x01(\t\"\x13\n\x11ListModelsRequest\":\n\x12ListModelsResponse\x12$\n\x06models\x18\x01 \x03(\x0b\x32\x14.convoy.v1.ModelInfo\"6\n\x10LoadModelRequest\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"8\n\x11LoadModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.convoy.v1.ModelInfo\"8\n\x12UnloadModelRequest\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\x15\n\x13UnloadModelResponse*t\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_STATE_AVAILABLE\x10\x01\x12\x15\n\x11MODEL_STATE_READY\x10\x02\x12\x17\n\x13MODEL_STATE_REFUSED\x10\x03\x32\xa2\x02\n\x0cModelService\x12X\n\nListModels\x12\x1c.convoy.v1.ListModelsRequest\x1a\x1d.convoy.v1.ListModelsResponse\"\r\x8a\xb5\x18\t{service}\x12X\n\tLoadModel\x12\x1b.convoy.v1.LoadModelRequest\x1a\x1c.convoy.v1.LoadModelResponse\"\x10\x8a\xb5\x18\x0cmodels:admin\x12^\n\x0bUnloadModel\x12\x1d.convoy.v1.UnloadModelRequest\x1a\x1e.convoy.v1.UnloadModelResponse\"\x10\x8a\xb5\x18\x0cmodels:adminb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x63onvoy/v1/models.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\x1a\x17\x63onvoy/v1/options.proto\"\xce\x01\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\r\n\x05split\x18\x04 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x05 \x01(\t\x12\x19\n\x0cinterval_low\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\rinterval_high\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\tcondition\x18\x08 \x01(\t\x12\t\n\x01n\x18\t \x01(\x04\x42\x0f\n\r_interval_lowB\x10\n\x0e_interval_high\"\xb6\x02\n\tModelInfo\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12\x11\n\tprecision\x18\x04 \x01(\t\x12$\n\x05state\x18\x05 \x01(\x0e\x32\x15.convoy.v1.ModelState\x12\x0f\n\x07problem\x18\x06 \x01(\t\x12\x0e\n\x06labels\x18\x07 \x03(\t\x12#\n\ninput_size\x18\x08 \x01(\x0b\x32\x0f.convoy.v1.Size\x12\x0e\n\x06sha256\x18\t \x01(\t\x12\"\n\x07metrics\x18\n \x03(\x0b\x32\x11.convoy.v1.Metric\x12\x12\n\nis_default\x18\x0b \x01(\x08\x12\x1a\n\x12\x65xecution_provider\x18\x0c \x01(\t\"\x13\n\x11ListModelsRequest\":\n\x12ListModelsResponse\x12$\n\x06models\x18\x01 \x03(\x0b\x32\x14.convoy.v1.ModelInfo\"6\n\x10LoadModelRequest\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"8\n\x11LoadModelResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.convoy.v1.ModelInfo\"8\n\x12UnloadModelRequest\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"\x15\n\x13UnloadModelResponse*t\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_STATE_AVAILABLE\x10\x01\x12\x15\n\x11MODEL_STATE_READY\x10\x02\x12\x17\n\x13MODEL_STATE_REFUSED\x10\x03\x32\xa2\x02\n\x0cModelService\x12X\n\nListModels\x12\x1c.convoy.v1.ListModelsRequest\x1a\x1d.convoy.v1.ListModelsResponse\"\r\x8a\xb5\x18\t{service}\x12X\n\tLoadModel\x12\x1b.convoy.v1.LoadModelRequest\x1a\x1c.convoy.v1.LoadModelResponse\"\x10\x8a\xb5\x18\x0cmodels:admin\x12^\n\x0bUnloadModel\x12\x1d.convoy.v1.UnloadModelRequest\x1a\x1e.convoy.v1.UnloadModelResponse\"\x10\x8a\xb5\x18\x0cmodels:adminb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,24 +39,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELSERVICE'].methods_by_name['LoadModel']._serialized_options = b'\212\265\030\014models:admin'
   _globals['_MODELSERVICE'].methods_by_name['UnloadModel']._loaded_options = None
   _globals['_MODELSERVICE'].methods_by_name['UnloadModel']._serialized_options = b'\212\265\030\014models:admin'
-  _globals['_MODELSTATE']._serialized_start=763
-  _globals['_MODELSTATE']._serialized_end=879
-  _globals['_METRIC']._serialized_start=86
-  _globals['_METRIC']._serialized_end=172
-  _globals['_MODELINFO']._serialized_start=175
-  _globals['_MODELINFO']._serialized_end=485
-  _globals['_LISTMODELSREQUEST']._serialized_start=487
-  _globals['_LISTMODELSREQUEST']._serialized_end=506
-  _globals['_LISTMODELSRESPONSE']._serialized_start=508
-  _globals['_LISTMODELSRESPONSE']._serialized_end=566
-  _globals['_LOADMODELREQUEST']._serialized_start=568
-  _globals['_LOADMODELREQUEST']._serialized_end=622
-  _globals['_LOADMODELRESPONSE']._serialized_start=624
-  _globals['_LOADMODELRESPONSE']._serialized_end=680
-  _globals['_UNLOADMODELREQUEST']._serialized_start=682
-  _globals['_UNLOADMODELREQUEST']._serialized_end=738
-  _globals['_UNLOADMODELRESPONSE']._serialized_start=740
-  _globals['_UNLOADMODELRESPONSE']._serialized_end=761
-  _globals['_MODELSERVICE']._serialized_start=882
-  _globals['_MODELSERVICE']._serialized_end=1172
+  _globals['_MODELSTATE']._serialized_start=884
+  _globals['_MODELSTATE']._serialized_end=1000
+  _globals['_METRIC']._serialized_start=87
+  _globals['_METRIC']._serialized_end=293
+  _globals['_MODELINFO']._serialized_start=296
+  _globals['_MODELINFO']._serialized_end=606
+  _globals['_LISTMODELSREQUEST']._serialized_start=608
+  _globals['_LISTMODELSREQUEST']._serialized_end=627
+  _globals['_LISTMODELSRESPONSE']._serialized_start=629
+  _globals['_LISTMODELSRESPONSE']._serialized_end=687
+  _globals['_LOADMODELREQUEST']._serialized_start=689
+  _globals['_LOADMODELREQUEST']._serialized_end=743
+  _globals['_LOADMODELRESPONSE']._serialized_start=745
+  _globals['_LOADMODELRESPONSE']._serialized_end=801
+  _globals['_UNLOADMODELREQUEST']._serialized_start=803
+  _globals['_UNLOADMODELREQUEST']._serialized_end=859
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=861
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=882
+  _globals['_MODELSERVICE']._serialized_start=1003
+  _globals['_MODELSERVICE']._serialized_end=1293
 # @@protoc_insertion_point(module_scope)

@@ -59,6 +59,10 @@ class Metric(_message.Message):
     DATASET_FIELD_NUMBER: _builtins.int
     SPLIT_FIELD_NUMBER: _builtins.int
     COMMAND_FIELD_NUMBER: _builtins.int
+    INTERVAL_LOW_FIELD_NUMBER: _builtins.int
+    INTERVAL_HIGH_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    N_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name of the metric, for example top1_accuracy."""
     value: _builtins.float
@@ -69,6 +73,14 @@ class Metric(_message.Message):
     """The split of the dataset, for example validation."""
     command: _builtins.str
     """The command that measures it again."""
+    interval_low: _builtins.float
+    """The lower end of its 95 % confidence interval; unset if it has none."""
+    interval_high: _builtins.float
+    """The upper end of that interval."""
+    condition: _builtins.str
+    """What it covers, for example only faces of 32 pixels and more; empty for everything."""
+    n: _builtins.int
+    """On how many items it was measured."""
     def __init__(
         self,
         *,
@@ -77,12 +89,23 @@ class Metric(_message.Message):
         dataset: _builtins.str = ...,
         split: _builtins.str = ...,
         command: _builtins.str = ...,
+        interval_low: _builtins.float | None = ...,
+        interval_high: _builtins.float | None = ...,
+        condition: _builtins.str = ...,
+        n: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_interval_high", b"_interval_high", "_interval_low", b"_interval_low", "interval_high", b"interval_high", "interval_low", b"interval_low"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "dataset", b"dataset", "name", b"name", "split", b"split", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_interval_high", b"_interval_high", "_interval_low", b"_interval_low", "command", b"command", "condition", b"condition", "dataset", b"dataset", "interval_high", b"interval_high", "interval_low", b"interval_low", "n", b"n", "name", b"name", "split", b"split", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__interval_high: _TypeAlias = _typing.Literal["interval_high"]  # noqa: Y015
+    _WhichOneofArgType__interval_high: _TypeAlias = _typing.Literal["_interval_high", b"_interval_high"]  # noqa: Y015
+    _WhichOneofReturnType__interval_low: _TypeAlias = _typing.Literal["interval_low"]  # noqa: Y015
+    _WhichOneofArgType__interval_low: _TypeAlias = _typing.Literal["_interval_low", b"_interval_low"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__interval_high) -> _WhichOneofReturnType__interval_high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__interval_low) -> _WhichOneofReturnType__interval_low | None: ...
 
 Global___Metric: _TypeAlias = Metric  # noqa: Y015
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from convoy.client.channels import Connection
 from convoy.core.pictures.decoding import Limits
+from convoy.core.serving.room import Room
 from convoy.core.setting_groups import DoorName
 from convoy.core.settings import Settings
 from convoy.web import connect, open_inference
@@ -24,8 +25,8 @@ from convoy.web.door import EXPOSED_HEADERS, Door, RespondOf
 from convoy.web.doors.frame import Desk, voice
 from convoy.web.doors.keys import Keys
 from convoy.web.doors.opening import open_doors, own_ports
-from convoy.web.holding import Holding, make_room
-from convoy.web.rest import fleet, openapi
+from convoy.web.holding import Holding, make_drawing_room, make_room
+from convoy.web.rest import erasures, fleet, openapi, transfer
 from convoy.web.rest import routes as rest
 
 CONSOLE = Path(__file__).parent / "console"
@@ -56,9 +57,12 @@ def build(settings: Settings, connection: Connection) -> Applications:
 
     limits = Limits(settings.max_image_mb * 2**20, settings.max_image_pixels)
     desk = Desk(backends, Keys(settings)) if doors else None
+    drawing_room = make_drawing_room(limits, budget)
     foreign = [route for door in doors for route in door.routes(desk)] if desk else []
     application: ASGIApp = Router(
-        [*foreign, *_routes(backends, limits)], redirect_slashes=False, default=_Console(directory=CONSOLE, html=True)
+        [*foreign, *_routes(backends, limits, drawing_room)],
+        redirect_slashes=False,
+        default=_Console(directory=CONSOLE, html=True),
     )
     if settings.web_origins:
         application = CORSMiddleware(
@@ -84,10 +88,12 @@ def build(settings: Settings, connection: Connection) -> Applications:
     return Applications(behind(application, voice(doors)), own, backends)
 
 
-def _routes(backends: Backends, limits: Limits) -> list[BaseRoute]:
+def _routes(backends: Backends, limits: Limits, drawing_room: Room) -> list[BaseRoute]:
     return [
-        *rest.routes(backends, limits),
+        *rest.routes(backends, limits, drawing_room),
         *fleet.routes(backends),
+        *transfer.routes(backends),
+        *erasures.routes(backends),
         *open_inference.routes(backends),
         *connect.routes(backends),
         Route("/docs", _docs, methods=["GET"]),

@@ -110,7 +110,7 @@ class _Door:
 
     def _stream(self, request: Request, method: Method, is_json: bool) -> Response:
         media_type = "application/connect+json" if is_json else "application/connect+proto"
-        return _Streamed(self._answers(request, method, is_json), media_type)
+        return Streamed(self._answers(request, method, is_json), media_type)
 
     async def _answers(self, request: Request, method: Method, is_json: bool) -> AsyncGenerator[bytes, None]:
         """The envelopes of a stream's answers; the last one says how it ended."""
@@ -170,7 +170,7 @@ class _Sent:
         call.cancel()
 
 
-class _Streamed(Response):
+class Streamed(Response):
     """Sends parts as they come. (Starlette's own would take what the client sends, to see whether it hangs up.)"""
 
     def __init__(self, parts: AsyncGenerator[bytes, None], media_type: str) -> None:
@@ -179,6 +179,7 @@ class _Streamed(Response):
         self._parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async with aclosing(self._parts) as parts:
             async for part in parts:

@@ -1,14 +1,17 @@
-"""The memory that bodies take: each part finds room before more is read, as messages do in a service."""
+"""The memory that bodies and drawn pictures take: each finds room before it is read, as messages do in a service."""
 
 from collections.abc import Callable
 
 from starlette.types import Scope
 
 from convoy.core.machine import memory_limit
+from convoy.core.pictures.decoding import Limits
 from convoy.core.serving.receiving import COPIES, default_budget
 from convoy.core.serving.room import Room
 
 SCOPE_KEY = "convoy.holding"
+DRAWN_BYTES = 12
+"""What a pixel takes while it is drawn upon: as decoded, as a copy, as painted, and as a file."""
 PATIENCE_S = 5.0
 """How long a body waits for room before it is refused; less than after which a silent client is."""
 
@@ -22,6 +25,13 @@ def make_room(most_body: int, budget: int | None) -> Room:
     return Room(max(memory // COPIES, 2 * most_body))
 
 
+def make_drawing_room(limits: Limits, budget: int | None) -> Room:
+    """Room for the pictures that are drawn upon at a time, in bytes; at least for one of the largest."""
+    largest = limits.max_pixels * DRAWN_BYTES
+    memory = default_budget(memory_limit(), largest) if budget is None else budget
+    return Room(max(memory // 2, largest))
+
+
 class Holding:
     """What one request holds, until it is answered. who: the client; one has at most half of the room."""
 
@@ -29,6 +39,10 @@ class Holding:
         self._room = room
         self._who = who
         self._size = 0
+
+    def beside(self, room: Room) -> "Holding":
+        """What the same client holds of another room."""
+        return Holding(room, self._who)
 
     async def take(self, size: int) -> None:
         """Wait for room. Raises ResourceExhausted(MESSAGES_FULL)."""

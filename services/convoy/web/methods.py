@@ -11,7 +11,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
 import convoy.v1
-from convoy.core.api import API, SERVICES, ServiceName
+from convoy.core.api import API, SERVICES, STATUS_API, ServiceName
 from convoy.inference import open_inference_pb2
 
 
@@ -47,7 +47,7 @@ def _apis() -> Iterator[ServiceDescriptor]:
 
 
 def _methods_of(api: ServiceDescriptor) -> Iterator[Method]:
-    own = tuple(service for service in SERVICES if API[service].grpc_name == api.full_name)
+    own = tuple(service for service in SERVICES if api.full_name in (API[service].grpc_name, STATUS_API))
     for method in api.methods:
         yield Method(
             f"/{api.full_name}/{method.name}",

@@ -4,7 +4,8 @@ import base64
 from pathlib import Path
 
 import pytest
-from convoy.cli.gallery_files import HEAD, GalleryFile, Secret
+from convoy.cli.gallery_files import GalleryFile
+from convoy.client.gallery_format import HEAD, Secret
 from convoy.core.errors import FailedPrecondition
 from convoy.v1 import recognition_pb2 as api
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from convoy.core.api import API, METRICS_PORT_OFFSET, MODEL_API, SERVICES, TENSOR_API
+from convoy.core.api import API, METRICS_PORT_OFFSET, MODEL_API, SERVICES, STATUS_API, TENSOR_API
 from convoy.inference import open_inference_pb2
 from convoy.v1 import (
     classification_pb2,
@@ -17,6 +17,7 @@ from convoy.v1 import (
     models_pb2,
     recognition_pb2,
     segmentation_pb2,
+    status_pb2,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,6 +44,7 @@ def test_every_service_has_a_row() -> None:
 def test_names_are_those_of_the_protos() -> None:
     assert {service: api.grpc_name for service, api in API.items()} == {s: api_of(p) for s, p in PROTOS.items()}
     assert (api_of(models_pb2), api_of(open_inference_pb2)) == (MODEL_API, TENSOR_API)
+    assert api_of(status_pb2) == STATUS_API
 
 
 @pytest.mark.parametrize("service", SERVICES)

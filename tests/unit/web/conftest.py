@@ -11,6 +11,7 @@ from convoy.v1 import (
     detection_pb2,
     detection_pb2_grpc,
     faces_pb2_grpc,
+    recognition_pb2,
     recognition_pb2_grpc,
     segmentation_pb2_grpc,
 )
@@ -20,13 +21,20 @@ from tests.web_door import Door, web_door
 
 
 class StreamingFleet(RuleFleet):
-    """A fleet by rule whose detection reads a stream to its end, so that the door alone decides how a bad one ends."""
+    """A fleet by rule whose detection reads a stream to its end, so that the door alone decides how a bad one ends,
+    and whose IdentifyStream answers each message as it comes."""
 
     def DetectStream(
         self, requests: Iterator[detection_pb2.DetectStreamRequest], context: grpc.ServicerContext
     ) -> Iterator[detection_pb2.DetectStreamResponse]:
         for _ in requests:
             yield detection_pb2.DetectStreamResponse()
+
+    def IdentifyStream(
+        self, requests: Iterator[recognition_pb2.IdentifyStreamRequest], context: grpc.ServicerContext
+    ) -> Iterator[recognition_pb2.IdentifyStreamResponse]:
+        for asked in requests:
+            yield recognition_pb2.IdentifyStreamResponse(id=asked.id, response=recognition_pb2.IdentifyResponse())
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,16 @@ from convoy.v1 import models_pb2
 
 @dataclass(frozen=True)
 class Metric(Answer):
-    """A measured number of a model, and how it was measured."""
+    """A measured number of a model, on n items, and how; interval: 95 % confidence, None if it has none."""
 
     name: str
     value: float
     dataset: str
     split: str
     command: str
+    interval: tuple[float, float] | None = None
+    condition: str = ""
+    n: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,12 @@ def read_model_info(message: models_pb2.ModelInfo) -> ModelInfo:
         tuple(message.labels),
         read_size(message.input_size),
         message.sha256,
-        tuple(Metric(one.name, one.value, one.dataset, one.split, one.command) for one in message.metrics),
+        tuple(map(_read_metric, message.metrics)),
         message.is_default,
         message.execution_provider,
     )
+
+
+def _read_metric(one: models_pb2.Metric) -> Metric:
+    interval = (one.interval_low, one.interval_high) if one.HasField("interval_low") else None
+    return Metric(one.name, one.value, one.dataset, one.split, one.command, interval, one.condition, one.n)

@@ -1,13 +1,14 @@
-"""Calls that every service answers: whether it is healthy, and which models it has."""
+"""Calls that every service answers: whether it is healthy, who calls, how much it has to do, and its models."""
 
 from grpc_health.v1 import health_pb2
 
 from convoy.client.answers.models import ModelInfo, read_model_info
+from convoy.client.answers.status import CallerInfo, Load, read_caller, read_load
 from convoy.client.operations.operation import Operation, plan
 from convoy.client.operations.vision import write_model
-from convoy.core.api import MODEL_API, ServiceName
+from convoy.core.api import MODEL_API, STATUS_API, ServiceName
 from convoy.core.errors import InvalidArgument
-from convoy.v1 import models_pb2
+from convoy.v1 import models_pb2, status_pb2
 
 HEALTH = "grpc.health.v1.Health"
 
@@ -22,6 +23,16 @@ def check_health(service: ServiceName) -> Operation[str]:
         health_pb2.HealthCheckResponse,
         lambda reply: str(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status)),
     )
+
+
+def get_caller(service: ServiceName) -> Operation[CallerInfo]:
+    """Whom the service takes you for, and what you may do there."""
+    return plan(service, status_pb2.GetCallerRequest(), status_pb2.GetCallerResponse, read_caller, STATUS_API)
+
+
+def get_load(service: ServiceName) -> Operation[Load]:
+    """How much the service had to do in the last minutes. Needs the scope `metrics`."""
+    return plan(service, status_pb2.GetLoadRequest(), status_pb2.GetLoadResponse, read_load, STATUS_API)
 
 
 def list_models(service: ServiceName) -> Operation[list[ModelInfo]]:

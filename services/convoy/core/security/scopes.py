@@ -6,6 +6,7 @@ models:admin                                       load and unload models
 gallery:<name or *>:read|write|admin               the gallery's people; write includes read, admin includes both
 priority                                           name a priority (Open Inference Protocol); without tokens anybody may
 weight:1 to weight:99                              a larger share of a full queue than other callers, who have weight:1
+metrics                                            see how much a service has to do (GetLoad)
 scores                                             see similarities, and choose the threshold of a decision
 """
 
@@ -19,8 +20,11 @@ SERVICES = tuple(service for service in ALL_SERVICES if service != "recognition"
 MODELS_ADMIN = "models:admin"
 SCORES = "scores"
 PRIORITY = "priority"
+METRICS = "metrics"
+ANY_TOKEN = "token"
+"""What a call demands that anybody with a good token may make; it is never granted."""
 LEVELS = ("read", "write", "admin")
-_PLAIN = {*SERVICES, MODELS_ADMIN, SCORES, PRIORITY}
+_PLAIN = {*SERVICES, MODELS_ADMIN, SCORES, PRIORITY, METRICS}
 _WEIGHT = re.compile(r"weight:([1-9][0-9]?)")
 _GALLERY = re.compile(rf"gallery:(\*|[a-z0-9_-]{{1,64}}):({'|'.join(LEVELS)})")
 
@@ -43,6 +47,8 @@ def gallery_scope(gallery: str, level: str) -> str:
 def allows(granted: Iterable[str], needed: str) -> bool:
     """Whether the granted scopes include the needed one. An odd name of a gallery never matches another gallery."""
     granted = frozenset(granted)
+    if needed == ANY_TOKEN:
+        return True
     if not needed.startswith("gallery:"):
         return needed in granted
     gallery, _, level = needed.removeprefix("gallery:").rpartition(":")

@@ -22,6 +22,8 @@ picture_service.py  what services that look at pictures share: start here to add
 explaining.py       what services share that explain their answers
 messages.py         pictures, boxes, sizes and names of models as messages; checks of arguments
 model_services.py   adds the next two APIs to a service that has models
+load_history.py     how much there was to do in the last minutes, from the metrics
+status_servicer.py  StatusService: who the caller is, and that
 model_servicer.py   ModelService: list, load, unload
 tensor_servicer.py  the Open Inference Protocol
 infer_request.py    reads a ModelInferRequest without copying its tensors

@@ -79,7 +79,18 @@ def _info(entry: Entry, is_default: bool) -> models_pb2.ModelInfo:
         info.labels.extend(manifest.labels)
         info.input_size.width, info.input_size.height = manifest.input.width or 0, manifest.input.height or 0
         for m in manifest.metrics:
-            info.metrics.add(name=m.name, value=m.value, dataset=m.dataset, split=m.split, command=m.command)
+            low, high = m.interval or (None, None)
+            info.metrics.add(
+                name=m.name,
+                value=m.value,
+                dataset=m.dataset,
+                split=m.split,
+                command=m.command,
+                interval_low=low,
+                interval_high=high,
+                condition=m.condition,
+                n=m.n,
+            )
     return info
 
 

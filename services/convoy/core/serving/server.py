@@ -11,7 +11,7 @@ import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from convoy.core.api import API, METRICS_PORT_OFFSET, ServiceName
+from convoy.core.api import API, METRICS_PORT_OFFSET, STATUS_API, ServiceName
 from convoy.core.errors import FailedPrecondition
 from convoy.core.security.doors import Doors
 from convoy.core.security.files import Watched
@@ -19,11 +19,14 @@ from convoy.core.security.guard import Guard
 from convoy.core.security.tls import Pem, server_tls
 from convoy.core.serving.admission import Gate
 from convoy.core.serving.interceptors import CallInterceptor
+from convoy.core.serving.load_history import LoadHistory
 from convoy.core.serving.metrics_page import MetricsPage
 from convoy.core.serving.ports import address_of, check_port, is_socket, metrics_host
 from convoy.core.serving.receiving import Receiver
 from convoy.core.serving.reflection import add_reflection
+from convoy.core.serving.status_servicer import StatusServicer
 from convoy.core.settings import Settings
+from convoy.v1 import status_pb2_grpc
 
 log = structlog.get_logger()
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -63,7 +66,7 @@ class Service:
     @property
     def grpc_names(self) -> tuple[str, ...]:
         """Full names of all its gRPC APIs, for health and reflection."""
-        return (API[self.name].grpc_name, *self.beside)
+        return (API[self.name].grpc_name, STATUS_API, *self.beside)
 
 
 class Server:
@@ -74,6 +77,7 @@ class Server:
         self._service = service
         self._settings = settings
         self._health = health.aio.HealthServicer()
+        self._load = LoadHistory(service.name)
         self._guard = Guard(service.name, settings)
         self._tls = server_tls(settings)
         budget = settings.message_memory_mb
@@ -99,6 +103,7 @@ class Server:
         by_name = cast(grpc.aio.Server, _ByName(self._server))
         service.add_to(by_name)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, by_name)
+        status_pb2_grpc.add_StatusServiceServicer_to_server(StatusServicer(self._load), by_name)
         if settings.reflection:
             add_reflection((*service.grpc_names, health.SERVICE_NAME), by_name)
         await self._set_health(_NOT_SERVING)
@@ -173,6 +178,7 @@ class Server:
         was_ready = self._service.is_ready()
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
+            self._load.note()
             if self._service.is_ready() != was_ready:
                 was_ready = not was_ready
                 await self._set_health(_SERVING if was_ready else _NOT_SERVING)

@@ -8,21 +8,25 @@ export class Problem extends Error {
   }
 }
 
-export async function ask(path, { method = "GET", form, json, signal } = {}) {
-  const headers = {};
+export async function ask(path, options) {
+  return (await fetched(path, options)).json().catch(() => ({}));
+}
+
+// The answer itself, for what is no JSON. body: sent as it is; headers: beside the token.
+export async function fetched(path, { method = "GET", form, json, body, signal, headers: more } = {}) {
+  const headers = { ...more };
   const token = sessionStorage.getItem(TOKEN);
   if (token) headers.Authorization = `Bearer ${token}`;
   if (json) headers["Content-Type"] = "application/json";
   let answer;
   try {
-    answer = await fetch(path, { method, headers, body: json ? JSON.stringify(json) : form, signal });
+    answer = await fetch(path, { method, headers, body: json ? JSON.stringify(json) : body ?? form, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ reason: "UNREACHABLE", detail: "the web door does not answer" });
   }
-  const value = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Problem({ status: answer.status, detail: `HTTP ${answer.status}`, ...value });
-  return value;
+  if (!answer.ok) throw new Problem({ status: answer.status, detail: `HTTP ${answer.status}`, ...await answer.json().catch(() => ({})) });
+  return answer;
 }
 
 export function formOf(fields, files = {}) {

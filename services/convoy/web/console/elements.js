@@ -16,6 +16,13 @@ export const field = (text, input) => el("label", {}, text, input);
 
 export const option = (value, text, selected) => el("option", { value, selected }, text);
 
+// A table that scrolls by itself where it is wider than its place. Cells are texts, elements or lists of them.
+export function table(head, rows) {
+  return el("div", { className: "wide", tabIndex: 0 }, el("table", {},
+    el("thead", {}, el("tr", {}, head.map((text) => el("th", { scope: "col" }, text)))),
+    el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell) => el("td", {}, cell)))))));
+}
+
 export function replace(parent, ...children) {
   parent.replaceChildren(...children.flat().filter(Boolean));
 }

@@ -1,5 +1,6 @@
 // The menu of galleries; the choice stays in this tab.
 import { listAll } from "./api.js";
+import { galleriesNamed, mayGallery } from "./caller.js";
 import { el, option, replace, say } from "./elements.js";
 import { t } from "./text/languages.js";
 
@@ -7,15 +8,16 @@ const KEY = "convoy-gallery";
 
 export function galleryMenu(onchange) {
   const menu = el("select", { id: "gallery", onchange: () => { sessionStorage.setItem(KEY, menu.value); onchange(); } });
-  menu.refresh = async (wanted = sessionStorage.getItem(KEY)) => {
+  // isChosen: somebody chose a gallery, rather than that one was changed.
+  menu.refresh = async (wanted = sessionStorage.getItem(KEY), isChosen = true) => {
     try {
-      const galleries = await listAll("/v1/galleries", "galleries");
-      replace(menu, galleries.map(({ name }) => option(name, name, name === wanted)));
+      const galleries = mayGallery("*", "read") ? (await listAll("/v1/galleries", "galleries")).map(({ name }) => name) : galleriesNamed();
+      replace(menu, galleries.map((name) => option(name, name, name === wanted)));
       if (!galleries.length) say(t("no_gallery"));
     } catch (error) {
       say(t("failed", { why: error.message }), true);
     }
-    onchange();
+    await onchange(isChosen);
   };
   return menu;
 }
@@ -27,3 +29,8 @@ export function photoResults(results) {
 }
 
 export const refusedPhotos = (error) => error.details?.find((detail) => detail.results)?.results || [];
+
+export const called = (match) => match.display_name || match.person_id;
+
+// The nearest people with their similarities, where the caller may see them.
+export const nearestText = (matches) => matches.map((one) => (one.similarity === undefined ? called(one) : `${called(one)} (${one.similarity.toFixed(2)})`)).join(", ");

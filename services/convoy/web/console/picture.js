@@ -1,9 +1,7 @@
-// A place for one picture: dropped, pasted, chosen or taken by the camera; and what is drawn over it.
+// A place for one picture: dropped, pasted, chosen or taken by the camera.
+import { paintOver } from "./drawing.js";
 import { el, say } from "./elements.js";
 import { t } from "./text/languages.js";
-
-const COLOURS = 0.381966;
-export const colourOf = (index) => `hsl(${Math.round(360 * ((0.58 + index * COLOURS) % 1))} 75% 45%)`;
 
 export class PicturePlace {
   // onPicture: called with the file when there is a new one.
@@ -37,15 +35,11 @@ export class PicturePlace {
     await this.onPicture(file);
   }
 
-  // Draws the picture and, over it, what `over` draws: a function of the context and of a line's width.
+  // Draws the picture and, over it, what `over` draws; see drawing.js.
   draw(over) {
     if (!this.bitmap) return;
-    const { canvas, bitmap } = this;
-    Object.assign(canvas, { width: bitmap.width, height: bitmap.height, hidden: false });
     this.hint.hidden = true;
-    const context = canvas.getContext("2d");
-    context.drawImage(bitmap, 0, 0);
-    if (over) over(context, Math.max(2, Math.round(Math.max(bitmap.width, bitmap.height) / 300)));
+    paintOver(this.canvas, this.bitmap, over);
   }
 
   describe(text) { this.canvas.setAttribute("aria-label", text); }
@@ -92,29 +86,5 @@ export class PicturePlace {
   leave() {
     this.stopCamera();
     document.removeEventListener("paste", this.paste);
-  }
-}
-
-export function drawBox(context, width, box, colour, text) {
-  context.lineWidth = width;
-  context.strokeStyle = colour;
-  context.strokeRect(box.x_min, box.y_min, box.x_max - box.x_min, box.y_max - box.y_min);
-  if (!text) return;
-  const size = Math.max(12, 6 * width);
-  context.font = `600 ${size}px system-ui, sans-serif`;
-  const wide = context.measureText(text).width + size;
-  const top = box.y_min >= 1.4 * size ? box.y_min - 1.4 * size : box.y_min;
-  context.fillStyle = colour;
-  context.fillRect(box.x_min, top, wide, 1.4 * size);
-  context.fillStyle = "#fff";
-  context.fillText(text, box.x_min + size / 2, top + size * 1.05);
-}
-
-export function drawLandmarks(context, width, landmarks) {
-  context.fillStyle = "#f0a020";
-  for (const point of Object.values(landmarks || {})) {
-    context.beginPath();
-    context.arc(point.x, point.y, width * 1.3, 0, 7);
-    context.fill();
   }
 }

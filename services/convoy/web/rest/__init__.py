@@ -7,5 +7,8 @@ forms.py        multipart forms, in memory
 pictures.py     answers with a drawn picture or a mask
 openapi.py      OpenAPI 3.1 of all this, from the table and the protos
 routes.py       from the table to routes
-fleet.py        /v1/services: who is there, and with which models
+fleet.py        /v1/services, /v1/caller: who is there, with which models and how much to do; who asks
+transfer.py     a gallery as a file, and back
+erasures.py     receipts of what was erased
+openapi_beside.py  OpenAPI of these, which are no single RPC
 """

@@ -1,4 +1,4 @@
-"""/v1/services: which services are there, whether they serve, and with which models."""
+"""/v1/services: which services are there, whether they serve, with which models, and how much they have to do."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from convoy.core.api import MODEL_API, SERVICES, ServiceName
+from convoy.core.api import MODEL_API, SERVICES, STATUS_API, ServiceName
 from convoy.core.errors import ConvoyError, InvalidArgument, NotFound
-from convoy.v1 import models_pb2
+from convoy.v1 import models_pb2, status_pb2
 from convoy.web.calls import Backends
 from convoy.web.json_messages import dump, plain
 from convoy.web.methods import Method, methods, services_with_models
@@ -35,6 +35,8 @@ def routes(backends: Backends) -> list[Route]:
     model = "/v1/services/{service}/models/{name}"
     return [
         Route("/v1/services", _services(backends), methods=["GET"]),
+        Route("/v1/caller", _caller(backends), methods=["GET"]),
+        Route("/v1/services/{service}/load", _load(backends), methods=["GET"]),
         Route("/v1/services/{service}/models", _models(backends, "ListModels"), methods=["GET"]),
         Route(f"{model}/load", _models(backends, "LoadModel"), methods=["POST"]),
         Route(f"{model}/unload", _models(backends, "UnloadModel"), methods=["POST"]),
@@ -56,6 +58,38 @@ def _services(backends: Backends) -> Endpoint:
         states = await asyncio.gather(*(state_of(backends, request, service) for service in SERVICES))
         listed = [{"service": service, "status": state} for service, state in zip(SERVICES, states, strict=True)]
         return Response(dump({"services": listed}), media_type="application/json")
+
+    return answer
+
+
+def _caller(backends: Backends) -> Endpoint:
+    """Whom each service takes the caller for. Raises what the first service says if none of them answers."""
+    method = methods()[f"/{STATUS_API}/GetCaller"]
+
+    async def answer(request: Request) -> Response:
+        await body(request, 0)
+        asked = (backends.ask(request, method, service, status_pb2.GetCallerRequest()) for service in SERVICES)
+        said = await asyncio.gather(*asked, return_exceptions=True)
+        known = [
+            {"service": service} | plain(one)
+            for service, one in zip(SERVICES, said, strict=True)
+            if not isinstance(one, BaseException)
+        ]
+        if not known and isinstance(said[0], BaseException):
+            raise said[0]
+        return Response(dump({"services": known}), media_type="application/json")
+
+    return answer
+
+
+def _load(backends: Backends) -> Endpoint:
+    method = methods()[f"/{STATUS_API}/GetLoad"]
+
+    async def answer(request: Request) -> Response:
+        await body(request, 0)
+        service = _one_of(SERVICES, request.path_params["service"])
+        load = await backends.ask(request, method, service, status_pb2.GetLoadRequest())
+        return Response(dump(plain(load)), media_type="application/json")
 
     return answer
 
@@ -87,7 +121,11 @@ def _version(value: object) -> str:
 
 
 def _service_of(name: str) -> ServiceName:
-    for service in services_with_models():
+    return _one_of(services_with_models(), name)
+
+
+def _one_of(services: tuple[ServiceName, ...], name: str) -> ServiceName:
+    for service in services:
         if service == name:
             return service
-    raise NotFound("NO_SUCH_PATH", f"there is no service {name[:40]!r} with models")
+    raise NotFound("NO_SUCH_PATH", f"no service {name[:40]!r} answers this; those that do: {', '.join(services)}")

@@ -9,13 +9,12 @@ from google.protobuf.descriptor import FieldDescriptor
 from starlette.requests import Request
 from starlette.responses import Response
 
-from convoy.core.api import SERVICES
 from convoy.core.security.demands import demand_of
 from convoy.core.security.scores import is_score
-from convoy.v1 import models_pb2
 from convoy.web.json_messages import TIMESTAMP, Descriptor, dump, prefix_of
-from convoy.web.methods import methods, services_with_models
+from convoy.web.methods import methods
 from convoy.web.problems import MEDIA_TYPE
+from convoy.web.rest.openapi_beside import beside
 from convoy.web.rest.operations import OPERATIONS, Operation
 from convoy.web.rest.parameters import Parameter, images_of, parameters_of
 
@@ -60,7 +59,7 @@ def describe() -> Schema:
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.verb.lower()] = _operation(operation, schemas)
-    _add_fleet(paths, schemas)
+    paths |= beside(lambda kind: _message(kind.DESCRIPTOR, schemas))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -208,41 +207,6 @@ def _demand_of(rpc: str) -> str:
     scope = demand.scope if demand else None
     text = f"{scope.before}{{{'.'.join(scope.path)}}}{scope.after}" if scope and scope.path else scope and scope.before
     return f"With tokens on, it needs the scope `{text}`." if text else ""
-
-
-def _add_fleet(paths: dict[str, Any], schemas: dict[str, Schema]) -> None:
-    service = {"name": "service", "in": "path", "required": True, "schema": {"enum": list(services_with_models())}}
-    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
-    version = {"name": "version", "in": "query", "schema": {"type": "string"}}
-    states = {
-        "type": "object",
-        "properties": {"service": {"enum": list(SERVICES)}, "status": {"type": "string"}},
-        "required": ["service", "status"],
-    }
-    listed = {"type": "object", "properties": {"services": _many(states)}, "required": ["services"]}
-    models = _message(models_pb2.ListModelsResponse.DESCRIPTOR, schemas)
-    loaded = _message(models_pb2.LoadModelResponse.DESCRIPTOR, schemas)
-    base = "/v1/services/{service}/models"
-    paths["/v1/services"] = {"get": _simple("ListServices", "List services and whether they serve", [], listed)}
-    paths[base] = {"get": _simple("ListModels", "List the models of a service", [service], models)}
-    for verb, answer in (("load", loaded), ("unload", {"type": "object"})):
-        summary = f"{verb.capitalize()} a model"
-        described = _simple(f"{verb.capitalize()}Model", summary, [service, name, version], answer)
-        paths[f"{base}/{{name}}/{verb}"] = {"post": described}
-
-
-def _simple(name: str, summary: str, parameters: list[Schema], answer: Schema) -> Schema:
-    content = {"application/json": {"schema": answer}}
-    return {
-        "operationId": name,
-        "summary": summary,
-        "tags": ["Fleet"],
-        "parameters": parameters,
-        "responses": {
-            "200": {"description": "The answer.", "content": content},
-            "default": {"$ref": "#/components/responses/Problem"},
-        },
-    }
 
 
 def _ref(name: str) -> Schema:

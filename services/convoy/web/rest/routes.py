@@ -1,6 +1,5 @@
 """From the table of operations to routes."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from starlette.routing import Route
 
 from convoy.core.errors import InvalidArgument
 from convoy.core.pictures.decoding import Limits
+from convoy.core.serving.room import Room
 from convoy.v1 import imaging_pb2, segmentation_pb2
 from convoy.web.calls import Backends
 from convoy.web.json_messages import dump, plain, short_name
@@ -18,20 +18,25 @@ from convoy.web.methods import methods
 from convoy.web.rest.inputs import Input, read_input
 from convoy.web.rest.operations import OPERATIONS, Operation
 from convoy.web.rest.parameters import fill
-from convoy.web.rest.pictures import check_drawable, draw
+from convoy.web.rest.pictures import Easel, check_drawable
 
 IDEMPOTENCY_HEADER = "idempotency-key"
 
 
-def routes(backends: Backends, limits: Limits) -> list[Route]:
-    """A route for each operation."""
+def routes(backends: Backends, limits: Limits, drawing_room: Room) -> list[Route]:
+    """A route for each operation. limits: of pictures to draw upon; drawing_room: memory for those drawn at a time."""
     return [
-        Route(operation.path, _endpoint(operation, backends, limits), methods=[operation.verb], name=operation.name)
+        Route(
+            operation.path,
+            _endpoint(operation, backends, Easel(limits, drawing_room)),
+            methods=[operation.verb],
+            name=operation.name,
+        )
         for operation in OPERATIONS
     ]
 
 
-def _endpoint(operation: Operation, backends: Backends, limits: Limits) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(operation: Operation, backends: Backends, easel: Easel) -> Callable[[Request], Awaitable[Response]]:
     method = methods()[operation.rpc]
     (service,) = method.services
 
@@ -43,7 +48,7 @@ def _endpoint(operation: Operation, backends: Backends, limits: Limits) -> Calla
         response = await backends.ask(request, method, service, message)
         if found.draws:
             (files,) = found.pictures.values()
-            picture = await asyncio.to_thread(draw, operation.picture, files[0], response, limits)
+            picture = await easel.draw(request, operation.picture, files[0], response)
             return Response(picture, media_type="image/png")
         if operation.name in AS_PICTURE and request.headers.get("accept", "").startswith("image/"):
             return AS_PICTURE[operation.name](response)

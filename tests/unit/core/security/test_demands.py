@@ -7,7 +7,7 @@ import pytest
 from convoy.core.errors import PermissionDenied
 from convoy.core.security.demands import DEMANDS, OPEN_INFERENCE, demand_of, naming_part
 from convoy.core.security.guard import Guard
-from convoy.core.security.scopes import LEVELS, allows, gallery_scope, is_scope
+from convoy.core.security.scopes import ANY_TOKEN, LEVELS, allows, gallery_scope, is_scope
 from convoy.core.security.scores import has_scores, hide, is_score, sets_score
 from convoy.core.security.tokens import write_line
 from convoy.core.settings import Settings
@@ -23,6 +23,7 @@ from convoy.v1 import (
     options_pb2,
     recognition_pb2,
     segmentation_pb2,
+    status_pb2,
 )
 from convoy.v1 import recognition_pb2 as api
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
@@ -43,6 +44,7 @@ FILES = (
     options_pb2,
     recognition_pb2,
     segmentation_pb2,
+    status_pb2,
 )
 METHODS: list[MethodDescriptor] = [
     method for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for method in service.methods
@@ -82,7 +84,7 @@ def test_every_method_gives_a_scope_for_its_request(method: MethodDescriptor) ->
     is_open = method.name in ("ServerLive", "ServerReady")
     assert demand.is_open == is_open == (scope == "")
     # An empty request names no gallery: only who may do it to all of them may send it.
-    assert is_open or is_scope(scope) or allows({scope.replace("::", ":*:")}, scope)
+    assert is_open or is_scope(scope) or scope == ANY_TOKEN or allows({scope.replace("::", ":*:")}, scope)
 
 
 @pytest.mark.parametrize(

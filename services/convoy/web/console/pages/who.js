@@ -1,11 +1,14 @@
 // Who is this? A picture, or the camera again and again; the decision in a sentence; "this is …" registers on the spot.
 import { ask, formOf, galleryPath, newId, personPath } from "../api.js";
+import { may, mayGallery } from "../caller.js";
+import { drawBox } from "../drawing.js";
 import { el, field, percent, replace, say } from "../elements.js";
-import { galleryMenu, photoResults, refusedPhotos } from "../galleries.js";
-import { PicturePlace, drawBox } from "../picture.js";
+import { called, galleryMenu, nearestText, photoResults, refusedPhotos } from "../galleries.js";
+import { PicturePlace } from "../picture.js";
 import { t } from "../text/languages.js";
 
 const COLOURS = { MATCH: "#177a45", NO_MATCH: "#b3372c", AMBIGUOUS: "#8f5a00" };
+const NEAREST = 3;
 const CLASSES = { MATCH: "good", NO_MATCH: "bad", AMBIGUOUS: "warn" };
 
 export function whoPage(main) {
@@ -34,7 +37,8 @@ export function whoPage(main) {
     if (!place.file || !gallery.value) return;
     if (!live) say(t("working"));
     try {
-      const answer = await ask(`${galleryPath(gallery.value)}/identify`, { method: "POST", form: formOf({}, { image: [place.file] }) });
+      const nearest = may("scores", "recognition") ? NEAREST : undefined;
+      const answer = await ask(`${galleryPath(gallery.value)}/identify`, { method: "POST", form: formOf({ nearest }, { image: [place.file] }) });
       if (gone) return;
       say("");
       show(answer);
@@ -58,7 +62,8 @@ export function whoPage(main) {
     return [
       el("h2", { className: CLASSES[one.decision] }, nameOf(one)),
       el("p", {}, sentence(one)),
-      one.decision === "NO_MATCH" && thisIs(one),
+      one.decision !== "MATCH" && one.nearest.length > 0 && el("p", { className: "soft" }, t("nearest_people", { names: nearestText(one.nearest) })),
+      one.decision === "NO_MATCH" && mayGallery(gallery.value, "write") && thisIs(one),
     ];
   }
 
@@ -84,7 +89,6 @@ export function whoPage(main) {
   return () => { gone = true; live = false; place.leave(); };
 }
 
-const called = (match) => match.display_name || match.person_id;
 
 function nameOf(one) {
   if (one.decision === "MATCH") return t("match", { name: called(one.matches[0]) });
