@@ -1,1 +1,6 @@
-"""What a picture shows."""
+"""What a picture or a signal shows.
+
+task.py      pixels to labels
+signals.py   samples to the input of a graph: checked, and converted to its rate
+servicer.py  messages to and from both
+"""

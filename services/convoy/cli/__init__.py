@@ -2,6 +2,7 @@
 
 app.py              puts the groups together; the help of `convoy` itself
 vision.py           convoy classify, detect, segment, faces
+signals.py          convoy classify-signal
 track.py            convoy track
 imaging.py          convoy transform
 explanation.py      convoy explain

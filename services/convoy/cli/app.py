@@ -21,6 +21,7 @@ from convoy.cli import (
     person,
     person_register,
     recognition,
+    signals,
     token,
     track,
     vision,
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (fleet, doctor, vision, track, imaging, explanation, recognition):
+for group in (fleet, doctor, vision, signals, track, imaging, explanation, recognition):
     group.add_to(app)
 for part in (gallery_review, gallery_aliases, gallery_transfer, gallery_reembed):
     part.add_to(gallery.app)

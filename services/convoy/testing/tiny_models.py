@@ -1,4 +1,4 @@
-"""A model repository of six tiny graphs whose answers you can work out by hand, to test everything around a model.
+"""A model repository of tiny graphs whose answers you can work out by hand, to test everything around a model.
 
 | task           | name                | what it answers                                                              |
 |----------------|---------------------|------------------------------------------------------------------------------|
@@ -10,6 +10,7 @@
 | face_embedding | face-embedder       | the face's middle as 8x8 means less their average: 192 numbers, unit length  |
 | picture to     | kernels-sharpen     | 5 times each pixel less its four neighbours, in tiles of 64                  |
 | picture        |                     |                                                                              |
+| signal         | heartbeats          | high or low: softmax of the mean and its opposite; 20 samples at 10 Hz       |
 
 They have the names of the published models, so a service needs no setting but CONVOY_MODELS. pictures.py draws for
 them.
@@ -27,6 +28,7 @@ from convoy.core.manifest import (
     InputSpec,
     Manifest,
     PictureSpec,
+    SignalSpec,
     Task,
     Thresholds,
     Training,
@@ -42,6 +44,16 @@ classifier (uint8[N, 32, 32, 3] images) => (float[N, 3] probabilities) {
     mean = ReduceMean <keepdims = 0> (pixels, rows_columns)
     tenth = Constant <value_float = 0.1> ()
     logits = Mul (mean, tenth)
+    probabilities = Softmax <axis = 1> (logits)
+}
+"""
+
+SIGNAL_CLASSIFIER = """
+signals (float[N, 1, 20, 1] images) => (float[N, 2] probabilities) {
+    all = Constant <value_ints = [1, 2]> ()
+    mean = ReduceMean <keepdims = 0> (images, all)
+    opposite = Neg (mean)
+    logits = Concat <axis = 1> (mean, opposite)
     probabilities = Softmax <axis = 1> (logits)
 }
 """
@@ -211,13 +223,14 @@ CALIBRATION = Calibration(
 
 
 def write_repository(root: Path) -> Path:
-    """Write all six models as version 1 under `root`, and return `root`."""
+    """Write all these models as version 1 under `root`, and return `root`."""
     write_model(root, "cifar10-resnet", Task.CLASSIFICATION)
     write_model(root, "bccd-yolo", Task.DETECTION)
     write_model(root, "camvid-unet", Task.SEGMENTATION)
     write_model(root, "face-detector-nano", Task.FACE_DETECTION)
     write_model(root, "face-embedder", Task.FACE_EMBEDDING)
     write_model(root, "kernels-sharpen", Task.PICTURE_TO_PICTURE)
+    write_model(root, "heartbeats", Task.SIGNAL_CLASSIFICATION)
     return root
 
 
@@ -250,6 +263,14 @@ MODELS: dict[Task, tuple[str, dict[str, object]]] = {
     Task.CLASSIFICATION: (
         CLASSIFIER,
         {"input": InputSpec(height=32, width=32, resize="stretch"), "labels": ["red", "green", "blue"]},
+    ),
+    Task.SIGNAL_CLASSIFICATION: (
+        SIGNAL_CLASSIFIER,
+        {
+            "input": InputSpec(height=1, width=20, resize="none"),
+            "signal": SignalSpec(rate_hz=10.0, length=20, unit="mV"),
+            "labels": ["high", "low"],
+        },
     ),
     Task.DETECTION: (
         DETECTOR,

@@ -38,14 +38,15 @@ Interpreter: TypeAlias = Callable[[Request, Manifest], Callable[[Outputs, Placem
 class PictureServicer(Generic[Request, Result, Response]):
     """Answers calls that carry pictures, with the models of a host.
 
-    SERVICE: its name; CALLS: the RPCs that take pictures; TASKS: what its models do; RESPONSE, STREAM_RESPONSE: the
-    messages of the call and of its stream; prepare: the task's function from a picture to the graph's input;
+    SERVICE: its name; CALLS: the RPCs that take pictures; TASKS: what its models do; BESIDE: what models of its other
+    RPCs do; RESPONSE, STREAM_RESPONSE: the messages of the call and of its stream; prepare: the task's function from a picture to the graph's input;
     ANSWER_WEIGHT: how many pixels of memory, of three bytes each, one pixel takes while its answer is made.
     """
 
     SERVICE: ClassVar[ServiceName]
     CALLS: ClassVar[tuple[str, ...]]
     TASKS: ClassVar[tuple[Task, ...]]
+    BESIDE: ClassVar[tuple[Task, ...]] = ()
     RESPONSE: ClassVar[Any]
     STREAM_RESPONSE: ClassVar[Any]
     prepare: ClassVar[Prepare]
@@ -129,7 +130,7 @@ def picture_service(
     may_lack: it starts without its default model too.
     """
     chosen = {f"CONVOY_{kind.SERVICE.upper()}_MODEL": settings.model_of(kind.SERVICE)}
-    host = ModelHost(settings, kind.TASKS, chosen, may_lack)
+    host = ModelHost(settings, (*kind.TASKS, *kind.BESIDE), chosen, may_lack)
 
     def add_to(server: grpc.aio.Server) -> None:
         add(kind(host), server)
