@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import numpy as np
 
 from convoy.classification import signals, task
+from convoy.classification.embedder import Embedder
 from convoy.classification.signals import Samples, Signal
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest, Task
@@ -31,9 +32,9 @@ class ClassificationServicer(
     """Answers with a host's classifiers."""
 
     SERVICE = "classification"
-    CALLS = ("Classify", "Explain", "ClassifySignal")
+    CALLS = ("Classify", "Explain", "ClassifySignal", "EmbedImages")
     TASKS = (Task.CLASSIFICATION,)
-    BESIDE = (Task.SIGNAL_CLASSIFICATION,)
+    BESIDE = (Task.SIGNAL_CLASSIFICATION, Task.EMBEDDING)
     RESPONSE = pb.ClassifyResponse
     STREAM_RESPONSE = pb.ClassifyStreamResponse
     prepare = task.prepare
@@ -41,6 +42,7 @@ class ClassificationServicer(
     def __init__(self, host: ModelHost) -> None:
         super().__init__(host)
         self._explainer = Explainer(host, self.TASKS, task.prepare)
+        self._embedder = Embedder(host)
 
     async def Classify(self, request: pb.ClassifyRequest, context: Context) -> pb.ClassifyResponse:
         """Classify one picture or several."""
@@ -64,6 +66,14 @@ class ClassificationServicer(
         return pb.ExplainResponse(
             explanation=explained.explanation, index=index, label=manifest.labels[index], model=model_ref(manifest)
         )
+
+    async def EmbedImages(self, request: pb.EmbedImagesRequest, context: Context) -> pb.EmbedImagesResponse:
+        """Embed one picture or several."""
+        return await self._embedder.answer(request, context)
+
+    async def GetEmbedder(self, request: pb.GetEmbedderRequest, context: Context) -> pb.GetEmbedderResponse:
+        """Name an embedder, and what its similarities mean."""
+        return await self._embedder.describe(request)
 
     async def ClassifySignal(self, request: pb.ClassifySignalRequest, context: Context) -> pb.ClassifySignalResponse:
         """Say what signals show."""

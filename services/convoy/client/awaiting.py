@@ -13,7 +13,17 @@ from google.protobuf.message import Message
 from convoy.client.channels import Connection, Open, checked_timeout, connection
 from convoy.client.failures import read_failure
 from convoy.client.notebooks import remember_picture
-from convoy.client.operations import explanation, faces, galleries, imaging, models, people, recognition, signals, vision
+from convoy.client.operations import (
+    explanation,
+    faces,
+    galleries,
+    imaging,
+    models,
+    people,
+    recognition,
+    signals,
+    vision,
+)
 from convoy.client.operations.conversation import Conversation, each
 from convoy.client.operations.operation import Listing, Operation
 from convoy.core.api import ServiceName
@@ -189,6 +199,8 @@ class AsyncConvoy:
 
     classify = call(vision.classify)
     classify_many = call(vision.classify_many)
+    embed_image = call(vision.embed_image)
+    embed_images = call(vision.embed_images)
     classify_signal = call(signals.classify_signal)
     classify_signals = call(signals.classify_signals)
     detect = call(vision.detect)

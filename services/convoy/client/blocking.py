@@ -10,7 +10,17 @@ import grpc
 from convoy.client.channels import Connection, Open, checked_timeout, connection
 from convoy.client.failures import read_failure
 from convoy.client.notebooks import remember_picture
-from convoy.client.operations import explanation, faces, galleries, imaging, models, people, recognition, signals, vision
+from convoy.client.operations import (
+    explanation,
+    faces,
+    galleries,
+    imaging,
+    models,
+    people,
+    recognition,
+    signals,
+    vision,
+)
 from convoy.client.operations.conversation import Conversation
 from convoy.client.operations.operation import Listing, Operation
 from convoy.core.api import ServiceName
@@ -173,6 +183,8 @@ class Convoy:
 
     classify = call(vision.classify)
     classify_many = call(vision.classify_many)
+    embed_image = call(vision.embed_image)
+    embed_images = call(vision.embed_images)
     classify_signal = call(signals.classify_signal)
     classify_signals = call(signals.classify_signals)
     detect = call(vision.detect)

@@ -13,7 +13,11 @@ from convoy.core.errors import InvalidArgument
 SignalLike: TypeAlias = npt.ArrayLike | str | os.PathLike[str]
 """Samples [T] or [T, channels], or the name of a .npy, .csv, .txt or .wav file that holds them."""
 TEXTS = (".csv", ".tsv", ".txt")
-_WIDTHS: dict[int, tuple[str, float, float]] = {1: ("u1", 128.0, 128.0), 2: ("<i2", 0.0, 2.0**15), 4: ("<i4", 0.0, 2.0**31)}
+_WIDTHS: dict[int, tuple[str, float, float]] = {
+    1: ("u1", 128.0, 128.0),
+    2: ("<i2", 0.0, 2.0**15),
+    4: ("<i4", 0.0, 2.0**31),
+}
 """By bytes of a WAV file's sample: its type, the value of silence, and of full scale."""
 
 

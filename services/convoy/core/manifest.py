@@ -11,6 +11,7 @@ decoded outputs, which need no more arithmetic than suppression:
 | face_detection | boxes [N, A, 4], scores [N, A, 1], landmarks [N, A, 5, 2] in input pixels; before NMS       |
 | face_embedding | embeddings [N, D], unit length; the input is an aligned 112x112 face                        |
 | picture_to_picture | pictures [N, H x scale, W x scale, 1 or 3], not yet mapped to 0..255; see PictureSpec   |
+| embedding      | embeddings [N, D], unit length, of a picture of anything                                    |
 | signal_classification | probabilities [N, C]; the input is a signal; see SignalSpec                          |
 
 A detection graph may also give masks (see MaskSpec) and named points [N, A, K, 2 or 3]: x, y in input pixels and, if
@@ -70,6 +71,7 @@ class Task(StrEnum):
     FACE_DETECTION = "face_detection"
     FACE_EMBEDDING = "face_embedding"
     PICTURE_TO_PICTURE = "picture_to_picture"
+    EMBEDDING = "embedding"
     SIGNAL_CLASSIFICATION = "signal_classification"
 
 
@@ -80,6 +82,7 @@ OUTPUT_NAMES: dict[Task, tuple[str, ...]] = {
     Task.FACE_DETECTION: ("boxes", "scores", "landmarks"),
     Task.FACE_EMBEDDING: ("embeddings",),
     Task.PICTURE_TO_PICTURE: ("pictures",),
+    Task.EMBEDDING: ("embeddings",),
     Task.SIGNAL_CLASSIFICATION: ("probabilities",),
 }
 
@@ -117,8 +120,8 @@ class InputSpec(Part):
     height, width: pixels; None if the graph takes any multiple of `stride`, and then `long_side` bounds the input.
     resize: stretch (ignore the aspect ratio), letterbox (keep it, pad with `pad_value`), center_crop (scale the short
     side, cut the middle out), aligned (a face, warped to the 112x112 reference), tiles (the picture keeps its size; the
-    graph takes it in tiles of at most `long_side`, the overlap of PictureSpec included), none (a signal: one row, as wide
-    as it has samples).
+    graph takes it in tiles of at most `long_side`, the overlap of PictureSpec included), none (a signal: one row, as
+    wide as it has samples).
     pad_at: where to pad a letterbox: at its right and lower end, or evenly on both sides. crop: the share of the
     picture's middle to use, such as 0.875 for 224 of 256 pixels. center_crop takes this share of the largest part with
     the input's aspect ratio; stretch takes it of the whole picture. face_crop: side of the square around a face that a
@@ -394,8 +397,8 @@ class Manifest(Part):
             raise ValueError("labels: each must be unique")
         if self.input.face_crop is not None and self.task is not Task.CLASSIFICATION:
             raise ValueError("input: face_crop is only for classifiers of faces")
-        if self.task is Task.FACE_EMBEDDING and not self.embedding_size:
-            raise ValueError("embedding_size: a face embedder needs it")
+        if self.task in (Task.FACE_EMBEDDING, Task.EMBEDDING) and not self.embedding_size:
+            raise ValueError("embedding_size: an embedder needs it")
         if (self.masks is not None or self.points) and self.task is not Task.DETECTION:
             raise ValueError("masks and points are only for detection")
         if len(set(self.points)) != len(self.points) or len(self.points) > MAX_POINTS or "" in self.points:

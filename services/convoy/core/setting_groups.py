@@ -271,7 +271,8 @@ class Client(Group):
     settings to call faces."""
 
     classification_address: str = f"127.0.0.1:{API['classification'].port}"
-    """Where the client finds the classification service. It spreads calls over all addresses of a DNS name."""
+    """Where the client finds the classification service, and recognition for collections of things. Calls spread over
+    all addresses of a DNS name."""
     detection_address: str = f"127.0.0.1:{API['detection'].port}"
     """Where the client finds the detection service."""
     segmentation_address: str = f"127.0.0.1:{API['segmentation'].port}"

@@ -10,6 +10,7 @@
 | face_embedding | face-embedder       | the face's middle as 8x8 means less their average: 192 numbers, unit length  |
 | picture to     | kernels-sharpen     | 5 times each pixel less its four neighbours, in tiles of 64                  |
 | picture        |                     |                                                                              |
+| embedding      | things              | the mean of each channel over the picture's quarters, less their average: 12 |
 | signal         | heartbeats          | high or low: softmax of the mean and its opposite; 20 samples at 10 Hz       |
 
 They have the names of the published models, so a service needs no setting but CONVOY_MODELS. pictures.py draws for
@@ -45,6 +46,22 @@ classifier (uint8[N, 32, 32, 3] images) => (float[N, 3] probabilities) {
     tenth = Constant <value_float = 0.1> ()
     logits = Mul (mean, tenth)
     probabilities = Softmax <axis = 1> (logits)
+}
+"""
+
+THINGS_EMBEDDER = """
+things (uint8[N, 32, 32, 3] images) => (float[N, 12] embeddings) {
+    pixels = Cast <to = 1> (images)
+    planes = Transpose <perm = [0, 3, 1, 2]> (pixels)
+    quarters = AveragePool <kernel_shape = [16, 16], strides = [16, 16]> (planes)
+    values = Flatten (quarters)
+    last = Constant <value_ints = [1]> ()
+    mean = ReduceMean <keepdims = 1> (values, last)
+    centred = Sub (values, mean)
+    tiny = Constant <value_float = 0.001> ()
+    length = ReduceL2 <keepdims = 1> (centred, last)
+    safe = Add (length, tiny)
+    embeddings = Div (centred, safe)
 }
 """
 
@@ -230,6 +247,7 @@ def write_repository(root: Path) -> Path:
     write_model(root, "face-detector-nano", Task.FACE_DETECTION)
     write_model(root, "face-embedder", Task.FACE_EMBEDDING)
     write_model(root, "kernels-sharpen", Task.PICTURE_TO_PICTURE)
+    write_model(root, "things", Task.EMBEDDING)
     write_model(root, "heartbeats", Task.SIGNAL_CLASSIFICATION)
     return root
 
@@ -263,6 +281,15 @@ MODELS: dict[Task, tuple[str, dict[str, object]]] = {
     Task.CLASSIFICATION: (
         CLASSIFIER,
         {"input": InputSpec(height=32, width=32, resize="stretch"), "labels": ["red", "green", "blue"]},
+    ),
+    Task.EMBEDDING: (
+        THINGS_EMBEDDER,
+        {
+            "input": InputSpec(height=32, width=32, resize="stretch"),
+            "embedding_size": 12,
+            "thresholds": Thresholds(match=0.9),
+            "calibration": CALIBRATION,
+        },
     ),
     Task.SIGNAL_CLASSIFICATION: (
         SIGNAL_CLASSIFIER,

@@ -52,6 +52,17 @@ class ClassificationServiceStub:
     FAILED_PRECONDITION: the graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such
     calls wait (QUEUE_FULL).
     """
+    EmbedImages: _grpc.UnaryUnaryMultiCallable[_classification_pb2.EmbedImagesRequest, _classification_pb2.EmbedImagesResponse]
+    """Turns pictures of anything into embeddings: pictures that show the same kind of thing have similar ones. Recognition
+    calls this for collections of things.
+
+    The errors of Classify. FAILED_PRECONDITION: the model is no embedder (WRONG_TASK).
+    """
+    GetEmbedder: _grpc.UnaryUnaryMultiCallable[_classification_pb2.GetEmbedderRequest, _classification_pb2.GetEmbedderResponse]
+    """Names an embedder, its digest and its calibration.
+
+    NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is no embedder (WRONG_TASK).
+    """
     ClassifySignal: _grpc.UnaryUnaryMultiCallable[_classification_pb2.ClassifySignalRequest, _classification_pb2.ClassifySignalResponse]
     """Says what a signal shows, such as a row of heartbeats, or several in one call. If one fails, so does the call.
 
@@ -85,6 +96,17 @@ class ClassificationServiceAsyncStub(ClassificationServiceStub):
     The errors of Classify. INVALID_ARGUMENT: the model has no such label, or an option is out of range (BAD_ARGUMENT).
     FAILED_PRECONDITION: the graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such
     calls wait (QUEUE_FULL).
+    """
+    EmbedImages: _aio.UnaryUnaryMultiCallable[_classification_pb2.EmbedImagesRequest, _classification_pb2.EmbedImagesResponse]  # type: ignore[assignment]
+    """Turns pictures of anything into embeddings: pictures that show the same kind of thing have similar ones. Recognition
+    calls this for collections of things.
+
+    The errors of Classify. FAILED_PRECONDITION: the model is no embedder (WRONG_TASK).
+    """
+    GetEmbedder: _aio.UnaryUnaryMultiCallable[_classification_pb2.GetEmbedderRequest, _classification_pb2.GetEmbedderResponse]  # type: ignore[assignment]
+    """Names an embedder, its digest and its calibration.
+
+    NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is no embedder (WRONG_TASK).
     """
     ClassifySignal: _aio.UnaryUnaryMultiCallable[_classification_pb2.ClassifySignalRequest, _classification_pb2.ClassifySignalResponse]  # type: ignore[assignment]
     """Says what a signal shows, such as a row of heartbeats, or several in one call. If one fails, so does the call.
@@ -134,6 +156,29 @@ class ClassificationServiceServicer(metaclass=_abc_1.ABCMeta):
         The errors of Classify. INVALID_ARGUMENT: the model has no such label, or an option is out of range (BAD_ARGUMENT).
         FAILED_PRECONDITION: the graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such
         calls wait (QUEUE_FULL).
+        """
+
+    @_abc_1.abstractmethod
+    def EmbedImages(
+        self,
+        request: _classification_pb2.EmbedImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_classification_pb2.EmbedImagesResponse, _abc.Awaitable[_classification_pb2.EmbedImagesResponse]]:
+        """Turns pictures of anything into embeddings: pictures that show the same kind of thing have similar ones. Recognition
+        calls this for collections of things.
+
+        The errors of Classify. FAILED_PRECONDITION: the model is no embedder (WRONG_TASK).
+        """
+
+    @_abc_1.abstractmethod
+    def GetEmbedder(
+        self,
+        request: _classification_pb2.GetEmbedderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_classification_pb2.GetEmbedderResponse, _abc.Awaitable[_classification_pb2.GetEmbedderResponse]]:
+        """Names an embedder, its digest and its calibration.
+
+        NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is no embedder (WRONG_TASK).
         """
 
     @_abc_1.abstractmethod

@@ -57,7 +57,9 @@ def test_a_resampled_signal_must_have_the_length_too() -> None:
 def test_conversion_agrees_with_scipy(rate_hz: float, up: int, down: int) -> None:
     """On what both rates can hold, away from the ends, which the two continue in different ways."""
     times = np.arange(int(rate_hz * 10)) / rate_hz
-    samples = np.stack([np.sin(2 * np.pi * 3.3 * times), np.cos(2 * np.pi * 7.1 * times + 1)], axis=1).astype(np.float32)
+    samples = np.stack([np.sin(2 * np.pi * 3.3 * times), np.cos(2 * np.pi * 7.1 * times + 1)], axis=1).astype(
+        np.float32
+    )
     converted = prepare(Signal(samples, rate_hz), SPEC, resample=True)[0]
     wanted = scipy_signal.resample_poly(samples, up, down, axis=0)
     assert np.abs(converted - wanted)[100:900].max() < 0.01

@@ -50,7 +50,7 @@ def test_an_irregular_rhythm_is_irregular() -> None:
 
 def test_the_published_model_answers_as_the_network_does() -> None:
     """ONNX Runtime, called directly, beside PyTorch with the weights of the graph."""
-    task, config = load_recipe(RECIPE)
+    _, config = load_recipe(RECIPE)
     data = heartbeats.load_split("validation", 64)
     session = onnxruntime.InferenceSession(PUBLISHED / "model.onnx", providers=["CPUExecutionProvider"])
     [answers] = session.run(["probabilities"], {"images": data.signals[:, None]})

@@ -55,7 +55,9 @@ def _read(path: str, split: str) -> tuple[NDArray[np.float32], NDArray[np.str_]]
         raise LabelError(path, None, f"{split}: signals and labels have the shapes {shapes}")
     if not (2 <= signals.shape[1] <= MAX_SAMPLES and signals.shape[2] <= MAX_SIGNAL_CHANNELS):
         most = f"{MAX_SAMPLES} samples and {MAX_SIGNAL_CHANNELS} channels"
-        raise LabelError(path, None, f"{split}_signals has the shape {list(signals.shape)}; signals have at most {most}")
+        raise LabelError(
+            path, None, f"{split}_signals has the shape {list(signals.shape)}; signals have at most {most}"
+        )
     if len(bad := np.flatnonzero(~np.isfinite(signals).all((1, 2)))):
         raise LabelError(path, None, f"signal {bad[0] + 1} of {split}_signals has a sample that is no finite number")
     return signals, labels

@@ -24,9 +24,7 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     """The confusion matrix, precision-recall and ROC curves of each class, and the worst mistakes."""
     data = load_split(config, split)
     found = predict_split(predict, config, split)
-    mistakes = Section(
-        "Worst mistakes", "The wrong answers given with most confidence.", shots=show_worst(data, found)
-    )
+    mistakes = Section("Worst mistakes", "The wrong answers given with most confidence.", shots=show_worst(data, found))
     return [*show_answers(found, data.labels, data.classes), mistakes]
 
 

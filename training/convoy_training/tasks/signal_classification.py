@@ -93,7 +93,7 @@ class Graph(nn.Module):
 
 
 def normalise(samples: Tensor) -> Tensor:
-    """[N,samples,channels] -> [N,channels,samples]: each signal of zero mean, and of unit deviation over all channels."""
+    """[N,samples,channels] -> [N,channels,samples]: each channel of zero mean, each signal of unit deviation."""
     planes = samples.transpose(1, 2)
     planes = planes - planes.mean(2, keepdim=True)
     return planes / (planes.square().mean((1, 2), keepdim=True) + 1e-6).sqrt()
@@ -109,9 +109,7 @@ def load_split(config: Config, split: str) -> Split:
 def build_model(config: Config) -> nn.Module:
     split = load_split(config, "train")
     architecture = find_architecture(config.architecture)
-    return architecture.build_for(
-        config, len(split.classes), lambda: normalise(torch.from_numpy(split.signals[:256]))
-    )
+    return architecture.build_for(config, len(split.classes), lambda: normalise(torch.from_numpy(split.signals[:256])))
 
 
 def build_data(config: Config) -> Data:

@@ -45,6 +45,16 @@ class Classification(Answer):
 
 
 @dataclass(frozen=True)
+class ImageEmbedding(Answer):
+    """The embedding of a picture: float32 [D] of length 1. model_sha256: only embeddings of one graph compare."""
+
+    values: npt.NDArray[np.float32] = field(repr=False, compare=False)
+    image_size: Size
+    model: Model
+    model_sha256: str
+
+
+@dataclass(frozen=True)
 class SignalClassification(Answer):
     """What a signal shows; labels best first. resampled: it was converted to the model's rate."""
 
@@ -128,6 +138,15 @@ def read_classifications(response: classification_pb2.ClassifyResponse) -> list[
     model = read_model(response.model)
     return [
         Classification(_read_labels(result.labels), read_size(result.image_size), model) for result in response.results
+    ]
+
+
+def read_image_embeddings(response: classification_pb2.EmbedImagesResponse) -> list[ImageEmbedding]:
+    """One for each picture."""
+    model, sha256 = read_model(response.model), response.model_sha256
+    return [
+        ImageEmbedding(np.array(one.values, np.float32), read_size(one.image_size), model, sha256)
+        for one in response.results
     ]
 
 

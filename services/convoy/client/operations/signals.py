@@ -36,7 +36,7 @@ def classify_signals(
     min_probability: float = 0.0,
     resample: bool = False,
 ) -> Operation[list[vision.SignalClassification]]:
-    """`classify_signal` for several signals in one call. Results come in their order; if one fails, so does the call."""
+    """`classify_signal` for several signals in one call, in their order; if one fails, so does the call."""
     request = _classify(signals, rate_hz, model, top_k, min_probability, resample)
     return plan("classification", request, pb.ClassifySignalResponse, vision.read_signals)
 

@@ -16,6 +16,7 @@ GOOD: dict[Task, dict[str, np.ndarray]] = {
         "landmarks": np.zeros((2, 5, 5, 2), np.float32),
     },
     Task.FACE_EMBEDDING: {"embeddings": np.zeros((2, 16), np.float32)},
+    Task.EMBEDDING: {"embeddings": np.zeros((2, 16), np.float32)},
     Task.SIGNAL_CLASSIFICATION: {"probabilities": np.zeros((2, 3), np.float32)},
     Task.PICTURE_TO_PICTURE: {"pictures": np.zeros((2, 8, 4, 3), np.float32)},  # twice as large, less the overlap
 }
