@@ -79,6 +79,7 @@ SEEDS: list[Message] = [
     segmentation_pb2.SegmentRequest(images=[PICTURE]),
     segmentation_pb2.SegmentStreamRequest(request=segmentation_pb2.SegmentRequest(images=[PICTURE])),
     classification_pb2.ExplainRequest(image=PICTURE),
+    segmentation_pb2.SegmentVolumeRequest(slice=PICTURE, model=common_pb2.ModelRef(name="membranes-3d")),
     classification_pb2.EmbedImagesRequest(images=[PICTURE], model=common_pb2.ModelRef(name="things")),
     classification_pb2.GetEmbedderRequest(model=common_pb2.ModelRef(name="things")),
     classification_pb2.ClassifySignalRequest(signals=[SIGNAL], model=common_pb2.ModelRef(name="heartbeats")),

@@ -2,6 +2,7 @@
 
 app.py              puts the groups together; the help of `convoy` itself
 vision.py           convoy classify, embed, detect, segment, faces
+volumes.py          convoy segment-volume
 signals.py          convoy classify-signal
 track.py            convoy track
 imaging.py          convoy transform

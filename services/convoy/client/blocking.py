@@ -1,12 +1,13 @@
 """Convoy, the client for ordinary code: each method waits for its answer."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
+from convoy.client.answers.vision import Segmentation
 from convoy.client.channels import Connection, Open, checked_timeout, connection
 from convoy.client.failures import read_failure
 from convoy.client.notebooks import remember_picture
@@ -23,8 +24,11 @@ from convoy.client.operations import (
 )
 from convoy.client.operations.conversation import Conversation
 from convoy.client.operations.operation import Listing, Operation
+from convoy.client.operations.volumes import VolumeCall
+from convoy.client.pictures import Channels, Picture
 from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError
+from convoy.v1 import segmentation_pb2
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -173,6 +177,30 @@ class Convoy:
             for message in call:
                 yield talk.read(message)
         except grpc.RpcError as error:
+            raise read_failure(error, talk.service, self._connection.addresses[talk.service]) from None
+        finally:
+            call.cancel()
+        talk.end()
+
+    def segment_volume(
+        self, slices: Iterable[Picture], *, model: str = "", channels: Channels = "rgb"
+    ) -> Iterator[Segmentation]:
+        """Segment a volume, without a time limit: yields the mask of each slice in order, as soon as it is there.
+
+        slices: pictures of one size, at least two; an iterator need not hold them all. InvalidArgument(BAD_VOLUME).
+        """
+        talk = VolumeCall(model, len(slices) if isinstance(slices, Sized) else 0, channels)
+        send = self._channel(talk.service).stream_stream(
+            talk.method,
+            segmentation_pb2.SegmentVolumeRequest.SerializeToString,
+            segmentation_pb2.SegmentVolumeResponse.FromString,
+        )
+        call: Any = send(talk.requests(iter(slices)), metadata=self._connection.credentials.metadata())
+        try:
+            for message in call:
+                yield talk.read(message)
+        except grpc.RpcError as error:
+            talk.end()
             raise read_failure(error, talk.service, self._connection.addresses[talk.service]) from None
         finally:
             call.cancel()

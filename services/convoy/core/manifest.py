@@ -12,13 +12,15 @@ decoded outputs, which need no more arithmetic than suppression:
 | face_embedding | embeddings [N, D], unit length; the input is an aligned 112x112 face                        |
 | picture_to_picture | pictures [N, H x scale, W x scale, 1 or 3], not yet mapped to 0..255; see PictureSpec   |
 | embedding      | embeddings [N, D], unit length, of a picture of anything                                    |
+| volume_segmentation | class_map uint8 [N, slices, H, W]; the input is a block of slices; see VolumeSpec      |
 | signal_classification | probabilities [N, C]; the input is a signal; see SignalSpec                          |
 
 A detection graph may also give masks (see MaskSpec) and named points [N, A, K, 2 or 3]: x, y in input pixels and, if
 there are three numbers, how sure it is that the point is visible, 0 to 1.
 
 A picture_to_picture graph may take further channels after red, green and blue: a map of the noise level, a mask, the
-weight of each style. A signal is a picture of one row, float32 [N, 1, samples, channels], in its own unit.
+weight of each style. A signal is a picture of one row, float32 [N, 1, samples, channels], in its own unit. A
+block of a volume is a picture whose channels are grey slices, [N, H, W, slices].
 """
 
 import hashlib
@@ -73,6 +75,7 @@ class Task(StrEnum):
     PICTURE_TO_PICTURE = "picture_to_picture"
     EMBEDDING = "embedding"
     SIGNAL_CLASSIFICATION = "signal_classification"
+    VOLUME_SEGMENTATION = "volume_segmentation"
 
 
 OUTPUT_NAMES: dict[Task, tuple[str, ...]] = {
@@ -84,9 +87,16 @@ OUTPUT_NAMES: dict[Task, tuple[str, ...]] = {
     Task.PICTURE_TO_PICTURE: ("pictures",),
     Task.EMBEDDING: ("embeddings",),
     Task.SIGNAL_CLASSIFICATION: ("probabilities",),
+    Task.VOLUME_SEGMENTATION: ("class_map",),
 }
 
-LABELLED = (Task.CLASSIFICATION, Task.DETECTION, Task.SEGMENTATION, Task.SIGNAL_CLASSIFICATION)
+LABELLED = (
+    Task.CLASSIFICATION,
+    Task.DETECTION,
+    Task.SEGMENTATION,
+    Task.SIGNAL_CLASSIFICATION,
+    Task.VOLUME_SEGMENTATION,
+)
 """The tasks whose models need labels."""
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,200}$")]
@@ -209,6 +219,23 @@ class SignalSpec(Part):
     length: int = Field(ge=2, le=MAX_SAMPLES)
     channels: int = Field(default=1, ge=1, le=MAX_SIGNAL_CHANNELS)
     unit: str = ""
+
+
+class VolumeSpec(Part):
+    """How a graph takes a volume: in blocks of so many grey slices.
+
+    context: slices at each end of a block whose answers are not used, since the graph sees too little beside them; at
+    the ends of the volume they are.
+    """
+
+    slices: int = Field(ge=2, le=8)
+    context: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _leaves_answers(self) -> Self:
+        if 2 * self.context >= self.slices:
+            raise ValueError("volume: the context leaves no slice of a block")
+        return self
 
 
 MaskForm = Literal["prototypes", "boxes"]
@@ -348,7 +375,7 @@ class Export(Part):
     images_compared: int = 0
 
 
-_NEWER = ("picture", "signal", "masks", "points")
+_NEWER = ("picture", "signal", "volume", "masks", "points")
 """Keys that version 0.1.0 does not know; a manifest that does not need them leaves them out."""
 
 
@@ -370,6 +397,8 @@ class Manifest(Part):
     """Of picture_to_picture alone; left out of other manifests, which version 0.1.0 can read."""
     signal: SignalSpec | None = None
     """Of signal_classification alone; left out of other manifests."""
+    volume: VolumeSpec | None = None
+    """Of volume_segmentation alone; left out of other manifests."""
     labels: list[str] = []
     masks: MaskSpec | None = None
     """Of detectors that also give masks; left out of other manifests, which version 0.1.0 can read."""
@@ -405,6 +434,8 @@ class Manifest(Part):
             raise ValueError(f"points: give at most {MAX_POINTS} names, each unique and not empty")
         self._check_picture()
         self._check_signal()
+        if (self.volume is None) == (self.task is Task.VOLUME_SEGMENTATION):
+            raise ValueError("volume: needed for volume_segmentation, and for no other task")
         return self
 
     def _check_picture(self) -> None:
@@ -435,6 +466,8 @@ class Manifest(Part):
         """How many channels the graph's input has."""
         if self.signal:
             return self.signal.channels
+        if self.volume:
+            return self.volume.slices
         return 3 + (len(self.picture.inputs) + len(self.labels) if self.picture else 0)
 
     @property

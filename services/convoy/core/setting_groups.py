@@ -173,6 +173,8 @@ class Limits(Group):
     """Most pixels in a picture, checked before it is decoded."""
     max_images_per_call: int = Field(default=32, ge=1)
     """Most pictures in one call."""
+    max_volume_slices: int = Field(default=1024, ge=2)
+    """Most slices of a volume in one call."""
     max_tensor_pixels: int = Field(default=1024 * 1024, ge=1)
     """Most pixels (batch x height x width) in one call of the Open Inference Protocol to a model that takes pictures of
     any size. Such models process at most twice as many pixels at a time; further calls wait."""

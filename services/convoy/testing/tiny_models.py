@@ -11,6 +11,8 @@
 | picture to     | kernels-sharpen     | 5 times each pixel less its four neighbours, in tiles of 64                  |
 | picture        |                     |                                                                              |
 | embedding      | things              | the mean of each channel over the picture's quarters, less their average: 12 |
+| volume         | membranes-3d        | dark, or bright: the mean of a slice and its neighbours is above 127         |
+| segmentation   |                     |                                                                              |
 | signal         | heartbeats          | high or low: softmax of the mean and its opposite; 20 samples at 10 Hz       |
 
 They have the names of the published models, so a service needs no setting but CONVOY_MODELS. pictures.py draws for
@@ -33,6 +35,7 @@ from convoy.core.manifest import (
     Task,
     Thresholds,
     Training,
+    VolumeSpec,
     digest,
 )
 
@@ -62,6 +65,20 @@ things (uint8[N, 32, 32, 3] images) => (float[N, 12] embeddings) {
     length = ReduceL2 <keepdims = 1> (centred, last)
     safe = Add (length, tiny)
     embeddings = Div (centred, safe)
+}
+"""
+
+VOLUME_SEGMENTER = """
+volumes (uint8[N, H, W, 4] images) => (uint8[N, 4, H, W] class_map) {
+    pixels = Cast <to = 1> (images)
+    slices = Transpose <perm = [0, 3, 1, 2]> (pixels)
+    one = Constant <value_ints = [1]> ()
+    volume = Unsqueeze (slices, one)
+    mean = AveragePool <kernel_shape = [3, 1, 1], pads = [1, 0, 0, 1, 0, 0]> (volume)
+    limit = Constant <value_float = 127.0> ()
+    bright = Greater (mean, limit)
+    classes = Cast <to = 2> (bright)
+    class_map = Squeeze (classes, one)
 }
 """
 
@@ -247,6 +264,7 @@ def write_repository(root: Path) -> Path:
     write_model(root, "face-detector-nano", Task.FACE_DETECTION)
     write_model(root, "face-embedder", Task.FACE_EMBEDDING)
     write_model(root, "kernels-sharpen", Task.PICTURE_TO_PICTURE)
+    write_model(root, "membranes-3d", Task.VOLUME_SEGMENTATION)
     write_model(root, "things", Task.EMBEDDING)
     write_model(root, "heartbeats", Task.SIGNAL_CLASSIFICATION)
     return root
@@ -281,6 +299,14 @@ MODELS: dict[Task, tuple[str, dict[str, object]]] = {
     Task.CLASSIFICATION: (
         CLASSIFIER,
         {"input": InputSpec(height=32, width=32, resize="stretch"), "labels": ["red", "green", "blue"]},
+    ),
+    Task.VOLUME_SEGMENTATION: (
+        VOLUME_SEGMENTER,
+        {
+            "input": InputSpec(resize="letterbox", stride=16, long_side=128),
+            "volume": VolumeSpec(slices=4, context=1),
+            "labels": ["dark", "bright"],
+        },
     ),
     Task.EMBEDDING: (
         THINGS_EMBEDDER,

@@ -13,9 +13,7 @@ from convoy_training.publishing.calibrate import calibrate
 from convoy_training.publishing.card import write_card
 from convoy_training.report import REPORT
 
-UNCALIBRATED = (
-    "Services then compare by their own default threshold, and refuse to search at a given false-match rate"
-)
+UNCALIBRATED = "Services then compare by their own default threshold, and refuse to search at a given false-match rate"
 
 
 def complete(partial: Path, manifest: Manifest, published: Subject, run: Path | None = None) -> None:
