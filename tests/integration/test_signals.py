@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -10,7 +11,7 @@ import pytest
 from convoy.cli.app import app
 from convoy.client import Convoy
 from convoy.core.errors import FailedPrecondition, InvalidArgument
-from convoy.fleet import Fleet
+from convoy.testing.fleet import RunningFleet, fleet
 from convoy.testing.tiny_models import write_repository
 from convoy.v1 import classification_pb2 as pb
 from convoy.v1.classification_pb2_grpc import ClassificationServiceStub
@@ -20,6 +21,18 @@ from tests.serving import refusal, running
 
 MODEL = pb.ClassifySignalRequest(top_k=1).model
 MODEL.name = "heartbeats"
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[RunningFleet]:
+    """A whole fleet in this process."""
+    with fleet() as running_fleet:
+        yield running_fleet
+
+
+@pytest.fixture
+def convoy(served: RunningFleet) -> Convoy:
+    return served.convoy
 
 
 async def test_signals_are_answered_in_order_and_bad_ones_refused(tmp_path: Path) -> None:
@@ -68,7 +81,7 @@ async def test_signals_are_answered_in_order_and_bad_ones_refused(tmp_path: Path
         assert (await refusal(stub.Classify, picture)).reason == "WRONG_TASK"
 
 
-def test_client_and_command(convoy: Convoy, fleet: Fleet, tmp_path: Path) -> None:
+def test_client_and_command(convoy: Convoy, served: RunningFleet, tmp_path: Path) -> None:
     rising = np.linspace(-1, 2, 20)
     answer = convoy.classify_signal(rising, rate_hz=10, model="heartbeats")
     assert answer.best is not None and answer.best.label == "high" and not answer.resampled
@@ -85,7 +98,7 @@ def test_client_and_command(convoy: Convoy, fleet: Fleet, tmp_path: Path) -> Non
     np.save(files[1], -rising)
     files[2].write_text("nan\n" * 20)
     asked = ["classify-signal", *map(str, files), "--model", "heartbeats", "--rate", "10", "--json"]
-    done = CliRunner().invoke(app, asked, env={"CONVOY_CLASSIFICATION_ADDRESS": fleet.addresses["classification"]})
+    done = CliRunner().invoke(app, asked, env={"CONVOY_CLASSIFICATION_ADDRESS": served.addresses["classification"]})
     assert done.exit_code == 2
     answers = json.loads(done.stdout)
     assert [one["answer"]["labels"][0]["label"] for one in answers[:2]] == ["high", "low"]

@@ -1,6 +1,7 @@
 """Collections of things: recognition keeps and finds what an embedder of classification makes of whole pictures."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -11,10 +12,10 @@ from convoy.client import Convoy
 from convoy.client.answers.common import Model as AnswerModel
 from convoy.core.errors import FailedPrecondition, NotFound, Unavailable
 from convoy.core.settings import Settings
-from convoy.fleet import Fleet
 from convoy.recognition.domain.pictures import AS_USUAL, Picture
 from convoy.recognition.domain.records import THINGS, Gallery, Model
 from convoy.recognition.things_client import ThingsClient
+from convoy.testing.fleet import RunningFleet, fleet
 from convoy.testing.pictures import encode, portrait
 from convoy.testing.tiny_models import write_repository
 from convoy.v1 import classification_pb2 as pb
@@ -24,6 +25,18 @@ from typer.testing import CliRunner
 from tests.serving import refusal, running
 
 COLOURS = [(220, 180, 200), (180, 220, 200), (200, 180, 220)]
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[RunningFleet]:
+    """A whole fleet in this process."""
+    with fleet() as running_fleet:
+        yield running_fleet
+
+
+@pytest.fixture
+def convoy(served: RunningFleet) -> Convoy:
+    return served.convoy
 
 
 def thing(quarter: int, colour: int = 0) -> np.ndarray:
@@ -60,7 +73,7 @@ def test_things_are_registered_found_and_told_from_others(convoy: Convoy) -> Non
         convoy.delete_gallery(name)
 
 
-def test_client_and_commands(convoy: Convoy, fleet: Fleet, tmp_path: Path) -> None:
+def test_client_and_commands(convoy: Convoy, served: RunningFleet, tmp_path: Path) -> None:
     one, other = convoy.embed_images([thing(0), thing(0, 1)], model="things")
     assert one.values.shape == (12,) and np.linalg.norm(one.values) == pytest.approx(1, abs=1e-3)
     assert float(one.values @ other.values) == pytest.approx(0.973, abs=2e-3)
@@ -68,7 +81,7 @@ def test_client_and_commands(convoy: Convoy, fleet: Fleet, tmp_path: Path) -> No
     for quarter in (0, 1):
         files.append(tmp_path / f"{quarter}.png")
         files[-1].write_bytes(encode(thing(quarter)))
-    env = {f"CONVOY_{name.upper()}_ADDRESS": address for name, address in fleet.addresses.items()}
+    env = {f"CONVOY_{name.upper()}_ADDRESS": address for name, address in served.addresses.items()}
 
     def run(*words: object) -> str:
         done = CliRunner().invoke(app, list(map(str, words)), env=env)

@@ -11,7 +11,7 @@ import pytest
 from convoy.cli.app import app
 from convoy.client import AsyncConvoy, Convoy
 from convoy.core.errors import FailedPrecondition, InvalidArgument
-from convoy.fleet import Fleet
+from convoy.testing.fleet import RunningFleet, fleet
 from convoy.testing.pictures import encode
 from convoy.testing.tiny_models import write_repository
 from convoy.v1 import segmentation_pb2 as pb
@@ -22,6 +22,18 @@ from typer.testing import CliRunner
 from tests.serving import read_refusal, running
 
 MODEL = "membranes-3d"
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[RunningFleet]:
+    """A whole fleet in this process."""
+    with fleet() as running_fleet:
+        yield running_fleet
+
+
+@pytest.fixture
+def convoy(served: RunningFleet) -> Convoy:
+    return served.convoy
 
 
 def drawn(count: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -51,9 +63,9 @@ def test_every_slice_is_answered_in_order(convoy: Convoy, count: int) -> None:
     assert shares.get("bright", 0.0) == pytest.approx(expected(volume)[0].mean())
 
 
-async def test_asyncio_too(fleet: Fleet) -> None:
+async def test_asyncio_too(served: RunningFleet) -> None:
     volume = drawn(6)
-    async with AsyncConvoy(**fleet.addresses) as convoy:
+    async with AsyncConvoy(**served.addresses) as convoy:
         answers = [one async for one in convoy.segment_volume(coloured(volume), model=MODEL)]
     assert (np.stack([one.mask for one in answers]) == expected(volume)).all()
 
@@ -107,7 +119,7 @@ async def test_too_many_slices_are_refused_before_work(tmp_path: Path) -> None:
         assert reason == "NOT_AN_IMAGE" and message.startswith("slice 3: ")
 
 
-def test_the_command_reads_folders_and_tiffs(fleet: Fleet, tmp_path: Path) -> None:
+def test_the_command_reads_folders_and_tiffs(served: RunningFleet, tmp_path: Path) -> None:
     volume = drawn(5)
     pages = [Image.fromarray(one) for one in volume]
     stack, folder, out = tmp_path / "stack.tif", tmp_path / "slices", tmp_path / "masks"
@@ -115,7 +127,7 @@ def test_the_command_reads_folders_and_tiffs(fleet: Fleet, tmp_path: Path) -> No
     folder.mkdir()
     for number, page in enumerate(pages):
         page.save(folder / f"{number:02}.png")
-    env = {"CONVOY_SEGMENTATION_ADDRESS": fleet.addresses["segmentation"]}
+    env = {"CONVOY_SEGMENTATION_ADDRESS": served.addresses["segmentation"]}
     for source in (stack, folder):
         words = ["segment-volume", str(source), "--model", MODEL, "--masks", str(out), "--force", "--json"]
         done = CliRunner().invoke(app, words, env=env)

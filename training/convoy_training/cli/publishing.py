@@ -73,9 +73,7 @@ def export(
 
 @app.command()
 def embedder(
-    target: Annotated[
-        Path, typer.Argument(help="A classifier: the folder of a run, or a published <model>/<version>.")
-    ],
+    target: Annotated[Path, typer.Argument(help="A classifier: a run's folder, or a published <model>/<version>.")],
     name: Annotated[str, typer.Option(help="The name of the embedder.")],
     models: Annotated[Path, typer.Option(help="The folder of models to publish into.")] = Path("exported_models"),
     replace: Annotated[

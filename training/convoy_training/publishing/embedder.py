@@ -54,7 +54,7 @@ def calibrate_embedder(manifest: Manifest, published: Subject) -> None:
     Raises TrainingError if there are too few pairs.
     """
     config = published.config.model_copy(update={"measured": min(published.config.measured, COMPARED)})
-    images, labels, data = choose(config, "validation")
+    images, labels, _ = choose(config, "validation")
     strangers = compare_strangers(embed(published.predict, config, images), labels)
     if (count := len(strangers.similarities)) < FEWEST_PAIRS:
         raise TrainingError(f"the pictures make only {count:,} pairs of two classes: {FEWEST_PAIRS:,} are needed")
