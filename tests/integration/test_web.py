@@ -48,6 +48,12 @@ def answers(door: Door, gallery: str) -> dict[str, Answer]:
     face = door.ask("GET", f"{base}/people/ada").json()["person"]["faces"][0]["face_id"]
     made: dict[str, Answer] = {
         "Classify": door.form("/v1/classify", [("images", ADA)]),
+        "EmbedImages": door.form("/v1/embed", [("images", BOX), ("model", "things")]),
+        "GetEmbedder": door.ask("GET", "/v1/embedder?model=things"),
+        "ClassifySignal": door.send(
+            "/v1/classify/signals",
+            {"signals": [{"samples": [0.5] * 20, "rate_hz": 10}], "model": "heartbeats"},
+        ),
         "Detect": door.form("/v1/detect", [("images", BOX)]),
         "Segment": door.form("/v1/segment", [("images", BOX)]),
         "Explain": door.form("/v1/explain", [("image", ADA)]),

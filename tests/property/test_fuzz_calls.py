@@ -71,6 +71,7 @@ TENSOR = oip.ModelInferRequest.InferInputTensor(name="images", datatype="UINT8",
 SEARCH = recognition_pb2.IdentifyRequest(gallery="g", image=PICTURE)
 CREATION = recognition_pb2.CreateGalleryRequest(gallery="g")
 ENROLMENT = recognition_pb2.RegisterRequest(gallery="g", person_id="p1", photos=[PICTURE], add_faces=True)
+SIGNAL = classification_pb2.Signal(samples=[0.5] * 20, rate_hz=10)
 SEEDS: list[Message] = [
     classification_pb2.ClassifyRequest(images=[PICTURE]),
     classification_pb2.ClassifyStreamRequest(request=classification_pb2.ClassifyRequest(images=[PICTURE])),
@@ -79,6 +80,10 @@ SEEDS: list[Message] = [
     segmentation_pb2.SegmentRequest(images=[PICTURE]),
     segmentation_pb2.SegmentStreamRequest(request=segmentation_pb2.SegmentRequest(images=[PICTURE])),
     classification_pb2.ExplainRequest(image=PICTURE),
+    segmentation_pb2.SegmentVolumeRequest(slice=PICTURE, model=common_pb2.ModelRef(name="membranes-3d")),
+    classification_pb2.EmbedImagesRequest(images=[PICTURE], model=common_pb2.ModelRef(name="things")),
+    classification_pb2.GetEmbedderRequest(model=common_pb2.ModelRef(name="things")),
+    classification_pb2.ClassifySignalRequest(signals=[SIGNAL], model=common_pb2.ModelRef(name="heartbeats")),
     detection_pb2.ExplainDetectionRequest(image=PICTURE),
     segmentation_pb2.ExplainSegmentationRequest(image=PICTURE),
     faces_pb2.ExplainComparisonRequest(first=PICTURE, second=PICTURE),

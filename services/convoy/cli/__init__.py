@@ -1,7 +1,9 @@
 """The command `convoy`: one group of commands a file.
 
 app.py              puts the groups together; the help of `convoy` itself
-vision.py           convoy classify, detect, segment, faces
+vision.py           convoy classify, embed, detect, segment, faces
+volumes.py          convoy segment-volume
+signals.py          convoy classify-signal
 track.py            convoy track
 imaging.py          convoy transform
 explanation.py      convoy explain

@@ -21,9 +21,11 @@ from convoy.cli import (
     person,
     person_register,
     recognition,
+    signals,
     token,
     track,
     vision,
+    volumes,
 )
 
 app = typer.Typer(
@@ -33,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (fleet, doctor, vision, track, imaging, explanation, recognition):
+for group in (fleet, doctor, vision, volumes, signals, track, imaging, explanation, recognition):
     group.add_to(app)
 for part in (gallery_review, gallery_aliases, gallery_transfer, gallery_reembed):
     part.add_to(gallery.app)

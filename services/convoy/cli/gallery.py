@@ -36,7 +36,10 @@ def create(
     max_faces: Annotated[int, typer.Option(min=0, help="The most faces that it may hold; 0 means no limit.")] = 0,
     max_people: Annotated[int, typer.Option(min=0, help="The most people that it may hold; 0 means no limit.")] = 0,
     model: Annotated[
-        str, typer.Option(help="The face embedder of its templates, as NAME:VERSION; by default the one in use.")
+        str,
+        typer.Option(
+            help="The embedder of its templates, as NAME:VERSION, of faces or things; by default that of faces."
+        ),
     ] = "",
     vector_sets: Annotated[
         int, typer.Option(min=0, help="Search it in this many vector sets of Redis 8; 0 means in the service's memory.")

@@ -1,4 +1,4 @@
-"""convoy classify, detect, segment, faces: what is in a picture."""
+"""convoy classify, embed, detect, segment, faces: what is in a picture."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +24,7 @@ Require = Annotated[bool, typer.Option("--require", help="Exit with 1 when no pi
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (classify, detect, segment, faces):
+    for command in (classify, embed, detect, segment, faces):
         app.command(rich_help_panel=PANEL)(politely(command))
 
 
@@ -51,6 +51,21 @@ def classify(
         is_unsure=lambda answer: bool(answer.labels) and answer.labels[0].probability < UNSURE,
     )
     answer_all(photos, inquiry, as_json, force, drawing=(draw, drawn("draw_classification")))
+
+
+def embed(photos: Photos, model: Model = "", as_json: AsJson = False) -> None:
+    """Turn pictures of things into embeddings, which --json prints; similar things have similar ones.
+
+    For people, use **convoy faces --embed**.
+
+    Example: **convoy embed nut.jpg --model cifar10-embedder --json**
+    """
+    inquiry = Inquiry(
+        lambda convoy, photo: convoy.embed_image(photo, model=model),
+        ("model", "numbers "),
+        lambda answer: [(answer.model, len(answer.values))],
+    )
+    answer_all(photos, inquiry, as_json)
 
 
 def detect(

@@ -14,6 +14,7 @@ plans.py        the calls that you can stream
 operations/     one function for each call: from arguments to a request, from a response to an answer
 answers/        what calls return
 pictures.py     turns paths, bytes, files, arrays and Pillow images into messages
+signal_files.py  reads signals: .npy, .csv, .wav
 films.py        reads films, by the extra `film`
 fetching.py     brings a picture from the web, when asked
 gallery_format.py  the format of an exported gallery

@@ -1,7 +1,7 @@
 """AsyncConvoy, the client for asyncio: you await a call, and read a list with `async for`."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sized
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -10,14 +10,28 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from convoy.client.answers.vision import Segmentation
 from convoy.client.channels import Connection, Open, checked_timeout, connection
 from convoy.client.failures import read_failure
 from convoy.client.notebooks import remember_picture
-from convoy.client.operations import explanation, faces, galleries, imaging, models, people, recognition, vision
+from convoy.client.operations import (
+    explanation,
+    faces,
+    galleries,
+    imaging,
+    models,
+    people,
+    recognition,
+    signals,
+    vision,
+)
 from convoy.client.operations.conversation import Conversation, each
 from convoy.client.operations.operation import Listing, Operation
+from convoy.client.operations.volumes import VolumeCall
+from convoy.client.pictures import Channels, Picture
 from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError
+from convoy.v1 import segmentation_pb2
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -184,11 +198,40 @@ class AsyncConvoy:
             call.cancel()
         talk.end()
 
+    async def segment_volume(
+        self, slices: Iterable[Picture] | AsyncIterable[Picture], *, model: str = "", channels: Channels = "rgb"
+    ) -> AsyncIterator[Segmentation]:
+        """Segment a volume, without a time limit: yields the mask of each slice in order, as soon as it is there.
+
+        slices: pictures of one size, at least two; an iterator need not hold them all. InvalidArgument(BAD_VOLUME).
+        """
+        talk = VolumeCall(model, len(slices) if isinstance(slices, Sized) else 0, channels)
+        send = self._channel(talk.service).stream_stream(
+            talk.method,
+            segmentation_pb2.SegmentVolumeRequest.SerializeToString,
+            segmentation_pb2.SegmentVolumeResponse.FromString,
+        )
+        call: Any = send(talk.requests_async(each(slices)), metadata=self._connection.credentials.metadata())
+        try:
+            async for message in call:
+                yield talk.read(message)
+        except grpc.aio.AioRpcError as error:
+            talk.end()
+            address = self._connection.addresses[talk.service]
+            raise await _failure(error, talk.service, address) from None
+        finally:
+            call.cancel()
+        talk.end()
+
     def _channel(self, service: ServiceName) -> grpc.aio.Channel:
         return self._open.of(asyncio.get_running_loop(), service, self._connection.open_aio)
 
     classify = call(vision.classify)
     classify_many = call(vision.classify_many)
+    embed_image = call(vision.embed_image)
+    embed_images = call(vision.embed_images)
+    classify_signal = call(signals.classify_signal)
+    classify_signals = call(signals.classify_signals)
     detect = call(vision.detect)
     detect_many = call(vision.detect_many)
     segment = call(vision.segment)

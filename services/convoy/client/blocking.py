@@ -1,20 +1,34 @@
 """Convoy, the client for ordinary code: each method waits for its answer."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
+from convoy.client.answers.vision import Segmentation
 from convoy.client.channels import Connection, Open, checked_timeout, connection
 from convoy.client.failures import read_failure
 from convoy.client.notebooks import remember_picture
-from convoy.client.operations import explanation, faces, galleries, imaging, models, people, recognition, vision
+from convoy.client.operations import (
+    explanation,
+    faces,
+    galleries,
+    imaging,
+    models,
+    people,
+    recognition,
+    signals,
+    vision,
+)
 from convoy.client.operations.conversation import Conversation
 from convoy.client.operations.operation import Listing, Operation
+from convoy.client.operations.volumes import VolumeCall
+from convoy.client.pictures import Channels, Picture
 from convoy.core.api import ServiceName
 from convoy.core.errors import ConvoyError
+from convoy.v1 import segmentation_pb2
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -168,11 +182,39 @@ class Convoy:
             call.cancel()
         talk.end()
 
+    def segment_volume(
+        self, slices: Iterable[Picture], *, model: str = "", channels: Channels = "rgb"
+    ) -> Iterator[Segmentation]:
+        """Segment a volume, without a time limit: yields the mask of each slice in order, as soon as it is there.
+
+        slices: pictures of one size, at least two; an iterator need not hold them all. InvalidArgument(BAD_VOLUME).
+        """
+        talk = VolumeCall(model, len(slices) if isinstance(slices, Sized) else 0, channels)
+        send = self._channel(talk.service).stream_stream(
+            talk.method,
+            segmentation_pb2.SegmentVolumeRequest.SerializeToString,
+            segmentation_pb2.SegmentVolumeResponse.FromString,
+        )
+        call: Any = send(talk.requests(iter(slices)), metadata=self._connection.credentials.metadata())
+        try:
+            for message in call:
+                yield talk.read(message)
+        except grpc.RpcError as error:
+            talk.end()
+            raise read_failure(error, talk.service, self._connection.addresses[talk.service]) from None
+        finally:
+            call.cancel()
+        talk.end()
+
     def _channel(self, service: ServiceName) -> grpc.Channel:
         return self._open.of(None, service, self._connection.open)
 
     classify = call(vision.classify)
     classify_many = call(vision.classify_many)
+    embed_image = call(vision.embed_image)
+    embed_images = call(vision.embed_images)
+    classify_signal = call(signals.classify_signal)
+    classify_signals = call(signals.classify_signals)
     detect = call(vision.detect)
     detect_many = call(vision.detect_many)
     segment = call(vision.segment)

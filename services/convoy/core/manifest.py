@@ -11,12 +11,16 @@ decoded outputs, which need no more arithmetic than suppression:
 | face_detection | boxes [N, A, 4], scores [N, A, 1], landmarks [N, A, 5, 2] in input pixels; before NMS       |
 | face_embedding | embeddings [N, D], unit length; the input is an aligned 112x112 face                        |
 | picture_to_picture | pictures [N, H x scale, W x scale, 1 or 3], not yet mapped to 0..255; see PictureSpec   |
+| embedding      | embeddings [N, D], unit length, of a picture of anything                                    |
+| volume_segmentation | class_map uint8 [N, slices, H, W]; the input is a block of slices; see VolumeSpec      |
+| signal_classification | probabilities [N, C]; the input is a signal; see SignalSpec                          |
 
 A detection graph may also give masks (see MaskSpec) and named points [N, A, K, 2 or 3]: x, y in input pixels and, if
 there are three numbers, how sure it is that the point is visible, 0 to 1.
 
 A picture_to_picture graph may take further channels after red, green and blue: a map of the noise level, a mask, the
-weight of each style.
+weight of each style. A signal is a picture of one row, float32 [N, 1, samples, channels], in its own unit. A
+block of a volume is a picture whose channels are grey slices, [N, H, W, slices].
 """
 
 import hashlib
@@ -49,9 +53,12 @@ NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 VERSION = r"^[1-9][0-9]*$"
 MAX_SIDE = 4096
 """In pixels. The bound keeps a mistyped size from taking all memory."""
+MAX_SAMPLES = 65536
+"""Of a signal."""
+MAX_SIGNAL_CHANNELS = 64
 
 
-Resize = Literal["stretch", "letterbox", "center_crop", "aligned", "tiles"]
+Resize = Literal["stretch", "letterbox", "center_crop", "aligned", "tiles", "none"]
 """How to bring a picture to the graph's size; InputSpec explains each way."""
 Precision = Literal["float32", "float16", "int8"]
 """What the graph's weights are."""
@@ -66,6 +73,9 @@ class Task(StrEnum):
     FACE_DETECTION = "face_detection"
     FACE_EMBEDDING = "face_embedding"
     PICTURE_TO_PICTURE = "picture_to_picture"
+    EMBEDDING = "embedding"
+    SIGNAL_CLASSIFICATION = "signal_classification"
+    VOLUME_SEGMENTATION = "volume_segmentation"
 
 
 OUTPUT_NAMES: dict[Task, tuple[str, ...]] = {
@@ -75,7 +85,19 @@ OUTPUT_NAMES: dict[Task, tuple[str, ...]] = {
     Task.FACE_DETECTION: ("boxes", "scores", "landmarks"),
     Task.FACE_EMBEDDING: ("embeddings",),
     Task.PICTURE_TO_PICTURE: ("pictures",),
+    Task.EMBEDDING: ("embeddings",),
+    Task.SIGNAL_CLASSIFICATION: ("probabilities",),
+    Task.VOLUME_SEGMENTATION: ("class_map",),
 }
+
+LABELLED = (
+    Task.CLASSIFICATION,
+    Task.DETECTION,
+    Task.SEGMENTATION,
+    Task.SIGNAL_CLASSIFICATION,
+    Task.VOLUME_SEGMENTATION,
+)
+"""The tasks whose models need labels."""
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,200}$")]
 """A file's name without a folder, so that it cannot lead out of the model's folder."""
@@ -108,7 +130,8 @@ class InputSpec(Part):
     height, width: pixels; None if the graph takes any multiple of `stride`, and then `long_side` bounds the input.
     resize: stretch (ignore the aspect ratio), letterbox (keep it, pad with `pad_value`), center_crop (scale the short
     side, cut the middle out), aligned (a face, warped to the 112x112 reference), tiles (the picture keeps its size; the
-    graph takes it in tiles of at most `long_side`, the overlap of PictureSpec included).
+    graph takes it in tiles of at most `long_side`, the overlap of PictureSpec included), none (a signal: one row, as
+    wide as it has samples).
     pad_at: where to pad a letterbox: at its right and lower end, or evenly on both sides. crop: the share of the
     picture's middle to use, such as 0.875 for 224 of 256 pixels. center_crop takes this share of the largest part with
     the input's aspect ratio; stretch takes it of the whole picture. face_crop: side of the square around a face that a
@@ -117,7 +140,7 @@ class InputSpec(Part):
     """
 
     height: int | None = Field(default=None, ge=1, le=MAX_SIDE)
-    width: int | None = Field(default=None, ge=1, le=MAX_SIDE)
+    width: int | None = Field(default=None, ge=1, le=MAX_SAMPLES)
     stride: int = Field(default=1, ge=1, le=256)
     long_side: int | None = Field(default=None, ge=1, le=MAX_SIDE)
     resize: Resize
@@ -133,6 +156,8 @@ class InputSpec(Part):
             raise ValueError("input: give both height and width, or neither")
         if self.height is None and (self.resize not in ("letterbox", "tiles") or self.long_side is None):
             raise ValueError("input: a dynamic size needs resize=letterbox or tiles, and long_side")
+        if self.resize != "none" and (self.width or 0) > MAX_SIDE:
+            raise ValueError(f"input: width is at most {MAX_SIDE}")
         if self.resize == "tiles" and self.height is not None:
             raise ValueError("input: resize=tiles needs a dynamic size")
         if self.crop != 1.0 and self.resize not in ("center_crop", "stretch"):
@@ -184,6 +209,35 @@ class PictureSpec(Part):
             raise ValueError("picture: inputs has noise_level exactly if noise_level and max_noise_level are given")
         if self.noise_level is not None and self.noise_level > (self.max_noise_level or 0.0):
             raise ValueError("picture: noise_level is above max_noise_level")
+        return self
+
+
+class SignalSpec(Part):
+    """Which signals a graph takes. rate_hz: samples of each channel in a second; length: samples of each channel.
+
+    unit: of the samples, such as mV; the graph may depend on it.
+    """
+
+    rate_hz: float = Field(gt=0.0, allow_inf_nan=False)
+    length: int = Field(ge=2, le=MAX_SAMPLES)
+    channels: int = Field(default=1, ge=1, le=MAX_SIGNAL_CHANNELS)
+    unit: str = ""
+
+
+class VolumeSpec(Part):
+    """How a graph takes a volume: in blocks of so many grey slices.
+
+    context: slices at each end of a block whose answers are not used, since the graph sees too little beside them; at
+    the ends of the volume they are.
+    """
+
+    slices: int = Field(ge=2, le=8)
+    context: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _leaves_answers(self) -> Self:
+        if 2 * self.context >= self.slices:
+            raise ValueError("volume: the context leaves no slice of a block")
         return self
 
 
@@ -324,7 +378,7 @@ class Export(Part):
     images_compared: int = 0
 
 
-_NEWER = ("picture", "masks", "points")
+_NEWER = ("picture", "signal", "volume", "masks", "points")
 """Keys that version 0.1.0 does not know; a manifest that does not need them leaves them out."""
 
 
@@ -344,6 +398,10 @@ class Manifest(Part):
     input: InputSpec
     picture: PictureSpec | None = None
     """Of picture_to_picture alone; left out of other manifests, which version 0.1.0 can read."""
+    signal: SignalSpec | None = None
+    """Of signal_classification alone; left out of other manifests."""
+    volume: VolumeSpec | None = None
+    """Of volume_segmentation alone; left out of other manifests."""
     labels: list[str] = []
     masks: MaskSpec | None = None
     """Of detectors that also give masks; left out of other manifests, which version 0.1.0 can read."""
@@ -365,20 +423,22 @@ class Manifest(Part):
     def _fits_task(self) -> Self:
         if self.task is Task.FACE_DETECTION and not self.labels:
             self.labels = ["face"]
-        labelled = self.task in (Task.CLASSIFICATION, Task.DETECTION, Task.SEGMENTATION)
-        if labelled and not self.labels:
+        if self.task in LABELLED and not self.labels:
             raise ValueError(f"labels: a model for {self.task} needs them")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels: each must be unique")
         if self.input.face_crop is not None and self.task is not Task.CLASSIFICATION:
             raise ValueError("input: face_crop is only for classifiers of faces")
-        if self.task is Task.FACE_EMBEDDING and not self.embedding_size:
-            raise ValueError("embedding_size: a face embedder needs it")
+        if self.task in (Task.FACE_EMBEDDING, Task.EMBEDDING) and not self.embedding_size:
+            raise ValueError("embedding_size: an embedder needs it")
         if (self.masks is not None or self.points) and self.task is not Task.DETECTION:
             raise ValueError("masks and points are only for detection")
         if len(set(self.points)) != len(self.points) or len(self.points) > MAX_POINTS or "" in self.points:
             raise ValueError(f"points: give at most {MAX_POINTS} names, each unique and not empty")
         self._check_picture()
+        self._check_signal()
+        if (self.volume is None) == (self.task is Task.VOLUME_SEGMENTATION):
+            raise ValueError("volume: needed for volume_segmentation, and for no other task")
         return self
 
     def _check_picture(self) -> None:
@@ -396,9 +456,21 @@ class Manifest(Part):
         if (self.input.long_side or 0) < 2 * overlap + stride:
             raise ValueError("input: long_side leaves no room between the overlaps")
 
+    def _check_signal(self) -> None:
+        if (self.signal is None) == (self.task is Task.SIGNAL_CLASSIFICATION):
+            raise ValueError("signal: needed for signal_classification, and for no other task")
+        if (self.input.resize == "none") != (self.signal is not None):
+            raise ValueError("input: resize=none is for signals, which need it")
+        if self.signal and (self.input.height, self.input.width) != (1, self.signal.length):
+            raise ValueError("input: a signal is a row, as wide as it has samples")
+
     @property
     def channels(self) -> int:
         """How many channels the graph's input has."""
+        if self.signal:
+            return self.signal.channels
+        if self.volume:
+            return self.volume.slices
         return 3 + (len(self.picture.inputs) + len(self.labels) if self.picture else 0)
 
     @property

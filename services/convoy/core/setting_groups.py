@@ -173,6 +173,8 @@ class Limits(Group):
     """Most pixels in a picture, checked before it is decoded."""
     max_images_per_call: int = Field(default=32, ge=1)
     """Most pictures in one call."""
+    max_volume_slices: int = Field(default=1024, ge=2)
+    """Most slices of a volume in one call."""
     max_tensor_pixels: int = Field(default=1024 * 1024, ge=1)
     """Most pixels (batch x height x width) in one call of the Open Inference Protocol to a model that takes pictures of
     any size. Such models process at most twice as many pixels at a time; further calls wait."""
@@ -271,7 +273,8 @@ class Client(Group):
     settings to call faces."""
 
     classification_address: str = f"127.0.0.1:{API['classification'].port}"
-    """Where the client finds the classification service. It spreads calls over all addresses of a DNS name."""
+    """Where the client finds the classification service, and recognition for collections of things. Calls spread over
+    all addresses of a DNS name."""
     detection_address: str = f"127.0.0.1:{API['detection'].port}"
     """Where the client finds the detection service."""
     segmentation_address: str = f"127.0.0.1:{API['segmentation'].port}"

@@ -6,13 +6,14 @@ import grpc
 
 from convoy.core.api import API
 from convoy.core.errors import FailedPrecondition
-from convoy.core.manifest import GenuineCalibration, Manifest, Task
+from convoy.core.manifest import Manifest, Task
 from convoy.core.models.calibration import FalseMatchCurve
 from convoy.core.models.host import ModelHost
 from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.pictures.decoding import encode_png
 from convoy.core.pictures.tracking import Tracks
 from convoy.core.serving.admission import Gate
+from convoy.core.serving.calibrations import calibration_message
 from convoy.core.serving.explaining import few_explanations, look_again, read_options, remaining_s
 from convoy.core.serving.messages import box, check_image_count, check_range, image_size, model_ref
 from convoy.core.serving.model_services import MODEL_APIS, add_model_doors, gates
@@ -136,7 +137,7 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
             embedder_sha256=manifest.sha256,
             embedding_size=manifest.embedding_size or 0,
             default_match_threshold=_default_threshold(manifest),
-            calibration=_calibration(manifest),
+            calibration=calibration_message(manifest),
             liveness=[model_ref(model.manifest) for model in self._pipeline.liveness],
             attributes=[model_ref(model.manifest) for model in self._pipeline.attributes],
         )
@@ -182,32 +183,6 @@ def _is_beyond(manifest: Manifest, threshold: float) -> bool:
 def _curve(manifest: Manifest) -> FalseMatchCurve | None:
     table = manifest.calibration
     return None if table is None else FalseMatchCurve(tuple(table.similarity), tuple(table.false_match_rate))
-
-
-def _calibration(manifest: Manifest) -> pb.FaceCalibration | None:
-    if (table := manifest.calibration) is None:
-        return None
-    return pb.FaceCalibration(
-        similarity=table.similarity,
-        false_match_rate=table.false_match_rate,
-        false_match_rate_upper=table.upper,
-        same_photo_similarity=table.same_photo.similarity if table.same_photo else None,
-        same_photo_false_match_rate=table.same_photo.false_match_rate if table.same_photo else None,
-        impostor_pairs=table.impostor_pairs,
-        tail_model=table.tail_model,
-        dataset=f"{table.dataset} {table.split}",
-        genuine=_genuine(table.genuine) if table.genuine else None,
-    )
-
-
-def _genuine(table: GenuineCalibration) -> pb.GenuineCalibration:
-    return pb.GenuineCalibration(
-        similarity=table.similarity,
-        false_non_match_rate=table.false_non_match_rate,
-        false_non_match_rate_upper=table.upper,
-        pairs=table.pairs,
-        dataset=f"{table.dataset} {table.split}",
-    )
 
 
 def _faces(photo: Photo, embedder: common_pb2.ModelRef | None = None, crops: bool = False) -> pb.Faces:

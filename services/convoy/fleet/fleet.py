@@ -178,6 +178,7 @@ class Fleet:
             "CONVOY_METRICS_PORT": str(self._metrics_port(port)),
             "CONVOY_MODELS": os.pathsep.join(str(folder.resolve()) for folder in self._models),
             "CONVOY_FACES_ADDRESS": self.addresses["faces"],
+            "CONVOY_CLASSIFICATION_ADDRESS": self.addresses["classification"],
             "CONVOY_REDIS_URL": redis_url,
             "CONVOY_DOOR_SECRET": self._door_secret,
         }

@@ -2,71 +2,31 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
-import grpc
-import grpc.aio
-
-from convoy.client.channels import Connection
-from convoy.client.credentials import Credentials
-from convoy.client.failures import read_failure
-from convoy.core.api import ServiceName
-from convoy.core.errors import (
-    ConvoyError,
-    DeadlineExceeded,
-    FailedPrecondition,
-    InvalidArgument,
-    NotFound,
-    ResourceExhausted,
-    Unavailable,
-)
+from convoy.core.errors import NotFound, Unavailable
 from convoy.core.models.calibration import FalseMatchCurve, MissCurve
 from convoy.core.settings import Settings
-from convoy.core.tracing import outgoing_trace
-from convoy.recognition.domain.caller import current_call
 from convoy.recognition.domain.face_source import FaceModel, ModelName
 from convoy.recognition.domain.found_faces import EmbeddedFaces
 from convoy.recognition.domain.growth import Genuine
 from convoy.recognition.domain.pictures import DetectionOptions, Picture
 from convoy.recognition.domain.records import Gallery, Model
 from convoy.recognition.face_messages import options_message, picture_message, read_embedded_faces
+from convoy.recognition.service_client import ServiceClient
 from convoy.v1 import common_pb2, faces_pb2, faces_pb2_grpc
-
-# Errors about the caller's picture or time: they are passed on as they are.
-PASSED_ON = (InvalidArgument, NotFound, FailedPrecondition, ResourceExhausted, DeadlineExceeded)
 
 
 class FacesClient:
     """See FaceSource."""
 
     def __init__(self, settings: Settings) -> None:
-        self._credentials = Credentials(settings)
-        addresses: dict[ServiceName, str] = {"faces": settings.faces_address}
-        self._connection = Connection(
-            addresses, settings.timeout_s, settings.max_message_mb << 20, self._credentials, may_proxy=False
-        )
-        self._address = settings.faces_address
-        self._open()
-        self._closing: asyncio.Future[None] | None = None
+        self._service = ServiceClient(settings, "faces", settings.faces_address, faces_pb2_grpc.FaceServiceStub)
         self._models: dict[tuple[str, str, str], FaceModel] = {}
         self._asking = asyncio.Lock()
 
-    def _open(self) -> None:
-        self._pem = self._credentials.pem()
-        self._channel = self._connection.open_aio("faces")
-        self._stub: faces_pb2_grpc.FaceServiceAsyncStub = faces_pb2_grpc.FaceServiceStub(self._channel)
-
-    def _renew(self) -> None:
-        """Connect anew after certificates were rotated; calls on the old channel may finish."""
-        if self._credentials.pem() is not self._pem:
-            self._closing = asyncio.ensure_future(self._channel.close(self._connection.timeout_s))
-            self._open()
-
     async def close(self) -> None:
         """Hang up."""
-        await self._channel.close()
-        if self._closing is not None:
-            await self._closing
+        await self._service.close()
 
     async def model(self, embedder: ModelName | None = None) -> FaceModel:
         """See FaceSource."""
@@ -75,10 +35,10 @@ class FacesClient:
     async def model_of(self, gallery: Gallery) -> FaceModel:
         """See FaceSource."""
         try:
-            found = await self._model(*_made(gallery))
+            found = await self._model(*made_by(gallery))
         except NotFound:
             found = await self._model(None)
-        found.check_made(gallery)
+        found.checkmade_by(gallery)
         return found
 
     async def embed(
@@ -87,26 +47,26 @@ class FacesClient:
         """See FaceSource."""
         request = faces_pb2.EmbedFacesRequest(images=map(picture_message, pictures), options=options_message(options))
         if gallery is not None:
-            embedder, request.embedder_sha256 = _made(gallery)
+            embedder, request.embedder_sha256 = made_by(gallery)
             request.embedder.CopyFrom(embedder)
         try:
-            response = await self._call("EmbedFaces", request)
+            response = await self._service.call("EmbedFaces", request)
         except NotFound:
             if gallery is None:
                 raise
             # A face service of 0.1.0 knows no digests. What it has in use may be this model under another version.
             in_use = await self._model(None)
-            in_use.check_made(gallery)
+            in_use.checkmade_by(gallery)
             request.embedder.CopyFrom(_ref(in_use.model.name, in_use.model.version))
-            response = await self._call("EmbedFaces", request)
+            response = await self._service.call("EmbedFaces", request)
         model = await self._model_named(response.embedder, response.embedder_sha256)
         if gallery is not None:
-            model.check_made(gallery)
+            model.checkmade_by(gallery)
         return model, list(map(read_embedded_faces, response.results))
 
     async def _model(self, embedder: common_pb2.ModelRef | None, sha256: str = "") -> FaceModel:
         request = faces_pb2.GetFaceModelRequest(embedder=embedder, embedder_sha256=sha256)
-        response = await self._call("GetFaceModel", request)
+        response = await self._service.call("GetFaceModel", request)
         found = _face_model(response)
         named = response.embedder.name, response.embedder.version
         self._models[*named, ""] = self._models[*named, response.embedder_sha256] = found
@@ -125,25 +85,8 @@ class FacesClient:
                 raise Unavailable("FACES_UNAVAILABLE", "the faces service is changing its model; try again")
             return self._models[key]
 
-    async def _call(self, method: str, request: Any) -> Any:
-        self._renew()
-        call = current_call()
-        metadata = self._credentials.metadata() + outgoing_trace()
-        if call.request_id:
-            metadata += (("x-request-id", call.request_id),)
-        try:
-            return await getattr(self._stub, method)(request, timeout=call.remaining_s(), metadata=metadata)
-        except grpc.aio.AioRpcError as error:
-            raise _passed_on(read_failure(error, "faces", self._address)) from None
 
-
-def _passed_on(error: ConvoyError) -> ConvoyError:
-    if isinstance(error, PASSED_ON):
-        return error
-    return Unavailable("FACES_UNAVAILABLE", f"the faces service is away: {error}", error.metadata)
-
-
-def _made(gallery: Gallery) -> tuple[common_pb2.ModelRef, str]:
+def made_by(gallery: Gallery) -> tuple[common_pb2.ModelRef, str]:
     """The embedder that made a gallery's templates, and its digest."""
     return _ref(gallery.model.name, gallery.model.version), gallery.model.sha256
 
@@ -153,8 +96,13 @@ def _ref(name: str, version: str) -> common_pb2.ModelRef:
 
 
 def _face_model(response: faces_pb2.GetFaceModelResponse) -> FaceModel:
-    ref, table = response.embedder, response.calibration
+    ref = response.embedder
     model = Model(ref.name, ref.version, response.embedder_sha256, response.embedding_size)
+    return read_model(model, response.default_match_threshold, response.calibration)
+
+
+def read_model(model: Model, default_match_threshold: float, table: faces_pb2.FaceCalibration) -> FaceModel:
+    """An embedder, with what its calibration says."""
     curve = FalseMatchCurve(tuple(table.similarity), tuple(table.false_match_rate)) if table.similarity else None
     same_photo = None
     if table.same_photo_similarity:
@@ -163,4 +111,4 @@ def _face_model(response: faces_pb2.GetFaceModelResponse) -> FaceModel:
     if mates.similarity:
         misses = MissCurve(tuple(mates.similarity), tuple(mates.false_non_match_rate))
         genuine = Genuine(misses, mates.pairs, mates.dataset)
-    return FaceModel(model, response.default_match_threshold, curve, same_photo, genuine)
+    return FaceModel(model, default_match_threshold, curve, same_photo, genuine)

@@ -14,9 +14,9 @@ from convoy.core.serving.streaming import answer_in_order
 from convoy.core.settings import Settings
 from convoy.recognition import messages, requests
 from convoy.recognition.domain.registrations import Registered
-from convoy.recognition.faces_client import FacesClient
 from convoy.recognition.people_servicer import PeopleServicer
 from convoy.recognition.policy_tries import sees_scores
+from convoy.recognition.sources import Sources
 from convoy.recognition.store.base import Store
 from convoy.recognition.store.connection import may_fail_over
 from convoy.recognition.store.opening import open_store
@@ -184,7 +184,7 @@ async def build(settings: Settings) -> Service:
 
 def build_on(store: Store, settings: Settings) -> Service:
     """The recognition service on any store, not started."""
-    faces = FacesClient(settings)
+    faces = Sources(settings)
     servicer = RecognitionServicer(store, faces, settings)
 
     def add_to(server: grpc.aio.Server) -> None:

@@ -2,19 +2,20 @@
 
 from collections.abc import AsyncIterator, Callable
 
-from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest, Task
 from convoy.core.models.engine import Outputs
 from convoy.core.models.host import ModelHost
-from convoy.core.pictures.decoding import Picture, encode_png
+from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import Placement
 from convoy.core.serving.explaining import Aim, Explainer, index_of, place_of
-from convoy.core.serving.messages import image_size, model_ref
+from convoy.core.serving.messages import model_ref
 from convoy.core.serving.picture_service import PictureServicer, picture_service
 from convoy.core.serving.server import Service
 from convoy.core.serving.status import Context, deadline
 from convoy.core.settings import Settings
 from convoy.segmentation import task
+from convoy.segmentation.messages import mask_format_of, segmentation_message
+from convoy.segmentation.volumes import VolumeSegmenter
 from convoy.v1 import segmentation_pb2 as pb
 from convoy.v1.segmentation_pb2_grpc import SegmentationServiceServicer, add_SegmentationServiceServicer_to_server
 
@@ -27,6 +28,7 @@ class SegmentationServicer(
     SERVICE = "segmentation"
     CALLS = ("Segment", "ExplainSegmentation")
     TASKS = (Task.SEGMENTATION,)
+    BESIDE = (Task.VOLUME_SEGMENTATION,)
     RESPONSE = pb.SegmentResponse
     STREAM_RESPONSE = pb.SegmentStreamResponse
     prepare = task.prepare
@@ -35,6 +37,7 @@ class SegmentationServicer(
     def __init__(self, host: ModelHost) -> None:
         super().__init__(host)
         self._explainer = Explainer(host, self.TASKS, task.prepare)
+        self._volumes = VolumeSegmenter(host)
 
     async def Segment(self, request: pb.SegmentRequest, context: Context) -> pb.SegmentResponse:
         """Segment one picture or several."""
@@ -45,6 +48,12 @@ class SegmentationServicer(
     ) -> AsyncIterator[pb.SegmentStreamResponse]:
         """Segment a stream of requests, answered in order."""
         return self.answer_each(requests, context)
+
+    def SegmentVolume(
+        self, requests: AsyncIterator[pb.SegmentVolumeRequest], context: Context
+    ) -> AsyncIterator[pb.SegmentVolumeResponse]:
+        """Segment a stream of slices, answered in order."""
+        return self._volumes.answer(requests, context)
 
     async def ExplainSegmentation(
         self, request: pb.ExplainSegmentationRequest, context: Context
@@ -77,24 +86,13 @@ class SegmentationServicer(
         self, request: pb.SegmentRequest, manifest: Manifest
     ) -> Callable[[Outputs, Placement, Picture], pb.Segmentation]:
         """Return the function that encodes masks in the request's mask_format."""
-        mask_format = request.mask_format or pb.MASK_FORMAT_PNG
-        if mask_format not in (pb.MASK_FORMAT_PNG, pb.MASK_FORMAT_RAW):
-            raise InvalidArgument("BAD_ARGUMENT", f"the mask format {mask_format} is not known")
+        mask_format = mask_format_of(request.mask_format)
 
         def interpret(outputs: Outputs, placement: Placement, picture: Picture) -> pb.Segmentation:
             mask = task.interpret(outputs, placement, picture)
-            return pb.Segmentation(
-                mask=encode_png(mask) if mask_format == pb.MASK_FORMAT_PNG else mask.tobytes(),
-                mask_format=mask_format,
-                image_size=image_size(picture),
-                regions=map(_region, task.regions(mask, manifest)),
-            )
+            return segmentation_message(mask, picture, manifest, mask_format)
 
         return interpret
-
-
-def _region(region: task.Region) -> pb.Region:
-    return pb.Region(index=region.index, label=region.label, area=region.area)
 
 
 async def build(settings: Settings) -> Service:

@@ -81,6 +81,7 @@ async def _start(servers: dict[str, Server], models: Path, settings: dict[str, A
     for name in SERVICES:
         if "faces" in servers:
             chosen["faces_address"] = _address_of(servers["faces"])
+            chosen["classification_address"] = _address_of(servers["classification"])
         own = _OnlyWhatIsGiven(**(chosen | settings))
         service = build_on(MemoryStore(), own) if name == "recognition" else await build(name, own)
         server = Server(service, own)

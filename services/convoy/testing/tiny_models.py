@@ -1,4 +1,4 @@
-"""A model repository of six tiny graphs whose answers you can work out by hand, to test everything around a model.
+"""A model repository of tiny graphs whose answers you can work out by hand, to test everything around a model.
 
 | task           | name                | what it answers                                                              |
 |----------------|---------------------|------------------------------------------------------------------------------|
@@ -10,6 +10,10 @@
 | face_embedding | face-embedder       | the face's middle as 8x8 means less their average: 192 numbers, unit length  |
 | picture to     | kernels-sharpen     | 5 times each pixel less its four neighbours, in tiles of 64                  |
 | picture        |                     |                                                                              |
+| embedding      | things              | the mean of each channel over the picture's quarters, less their average: 12 |
+| volume         | membranes-3d        | dark, or bright: the mean of a slice and its neighbours is above 127         |
+| segmentation   |                     |                                                                              |
+| signal         | heartbeats          | high or low: softmax of the mean and its opposite; 20 samples at 10 Hz       |
 
 They have the names of the published models, so a service needs no setting but CONVOY_MODELS. pictures.py draws for
 them.
@@ -27,9 +31,11 @@ from convoy.core.manifest import (
     InputSpec,
     Manifest,
     PictureSpec,
+    SignalSpec,
     Task,
     Thresholds,
     Training,
+    VolumeSpec,
     digest,
 )
 
@@ -42,6 +48,46 @@ classifier (uint8[N, 32, 32, 3] images) => (float[N, 3] probabilities) {
     mean = ReduceMean <keepdims = 0> (pixels, rows_columns)
     tenth = Constant <value_float = 0.1> ()
     logits = Mul (mean, tenth)
+    probabilities = Softmax <axis = 1> (logits)
+}
+"""
+
+THINGS_EMBEDDER = """
+things (uint8[N, 32, 32, 3] images) => (float[N, 12] embeddings) {
+    pixels = Cast <to = 1> (images)
+    planes = Transpose <perm = [0, 3, 1, 2]> (pixels)
+    quarters = AveragePool <kernel_shape = [16, 16], strides = [16, 16]> (planes)
+    values = Flatten (quarters)
+    last = Constant <value_ints = [1]> ()
+    mean = ReduceMean <keepdims = 1> (values, last)
+    centred = Sub (values, mean)
+    tiny = Constant <value_float = 0.001> ()
+    length = ReduceL2 <keepdims = 1> (centred, last)
+    safe = Add (length, tiny)
+    embeddings = Div (centred, safe)
+}
+"""
+
+VOLUME_SEGMENTER = """
+volumes (uint8[N, H, W, 4] images) => (uint8[N, 4, H, W] class_map) {
+    pixels = Cast <to = 1> (images)
+    slices = Transpose <perm = [0, 3, 1, 2]> (pixels)
+    one = Constant <value_ints = [1]> ()
+    volume = Unsqueeze (slices, one)
+    mean = AveragePool <kernel_shape = [3, 1, 1], pads = [1, 0, 0, 1, 0, 0]> (volume)
+    limit = Constant <value_float = 127.0> ()
+    bright = Greater (mean, limit)
+    classes = Cast <to = 2> (bright)
+    class_map = Squeeze (classes, one)
+}
+"""
+
+SIGNAL_CLASSIFIER = """
+signals (float[N, 1, 20, 1] images) => (float[N, 2] probabilities) {
+    all = Constant <value_ints = [1, 2]> ()
+    mean = ReduceMean <keepdims = 0> (images, all)
+    opposite = Neg (mean)
+    logits = Concat <axis = 1> (mean, opposite)
     probabilities = Softmax <axis = 1> (logits)
 }
 """
@@ -211,13 +257,16 @@ CALIBRATION = Calibration(
 
 
 def write_repository(root: Path) -> Path:
-    """Write all six models as version 1 under `root`, and return `root`."""
+    """Write all these models as version 1 under `root`, and return `root`."""
     write_model(root, "cifar10-resnet", Task.CLASSIFICATION)
     write_model(root, "bccd-yolo", Task.DETECTION)
     write_model(root, "camvid-unet", Task.SEGMENTATION)
     write_model(root, "face-detector-nano", Task.FACE_DETECTION)
     write_model(root, "face-embedder", Task.FACE_EMBEDDING)
     write_model(root, "kernels-sharpen", Task.PICTURE_TO_PICTURE)
+    write_model(root, "membranes-3d", Task.VOLUME_SEGMENTATION)
+    write_model(root, "things", Task.EMBEDDING)
+    write_model(root, "heartbeats", Task.SIGNAL_CLASSIFICATION)
     return root
 
 
@@ -250,6 +299,31 @@ MODELS: dict[Task, tuple[str, dict[str, object]]] = {
     Task.CLASSIFICATION: (
         CLASSIFIER,
         {"input": InputSpec(height=32, width=32, resize="stretch"), "labels": ["red", "green", "blue"]},
+    ),
+    Task.VOLUME_SEGMENTATION: (
+        VOLUME_SEGMENTER,
+        {
+            "input": InputSpec(resize="letterbox", stride=16, long_side=128),
+            "volume": VolumeSpec(slices=4, context=1),
+            "labels": ["dark", "bright"],
+        },
+    ),
+    Task.EMBEDDING: (
+        THINGS_EMBEDDER,
+        {
+            "input": InputSpec(height=32, width=32, resize="stretch"),
+            "embedding_size": 12,
+            "thresholds": Thresholds(match=0.9),
+            "calibration": CALIBRATION,
+        },
+    ),
+    Task.SIGNAL_CLASSIFICATION: (
+        SIGNAL_CLASSIFIER,
+        {
+            "input": InputSpec(height=1, width=20, resize="none"),
+            "signal": SignalSpec(rate_hz=10.0, length=20, unit="mV"),
+            "labels": ["high", "low"],
+        },
     ),
     Task.DETECTION: (
         DETECTOR,

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from convoy.v1 import common_pb2 as convoy_dot_v1_dot_common__pb2
 from convoy.v1 import explanation_pb2 as convoy_dot_v1_dot_explanation__pb2
+from convoy.v1 import faces_pb2 as convoy_dot_v1_dot_faces__pb2
 from convoy.v1 import options_pb2 as convoy_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63onvoy/v1/classification.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\x1a\x1b\x63onvoy/v1/explanation.proto\x1a\x17\x63onvoy/v1/options.proto\"\x7f\n\x0f\x43lassifyRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\r\n\x05top_k\x18\x03 \x01(\r\x12\x17\n\x0fmin_probability\x18\x04 \x01(\x02\"9\n\x05Label\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\"W\n\x0e\x43lassification\x12 \n\x06labels\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Label\x12#\n\nimage_size\x18\x02 \x01(\x0b\x32\x0f.convoy.v1.Size\"b\n\x10\x43lassifyResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.convoy.v1.Classification\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"P\n\x15\x43lassifyStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x07request\x18\x02 \x01(\x0b\x32\x1a.convoy.v1.ClassifyRequest\"\x83\x01\n\x16\x43lassifyStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x08response\x18\x02 \x01(\x0b\x32\x1b.convoy.v1.ClassifyResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.convoy.v1.ErrorH\x00\x42\t\n\x07outcome\"\x94\x01\n\x0e\x45xplainRequest\x12\x1f\n\x05image\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\r\n\x05label\x18\x03 \x01(\t\x12.\n\x07options\x18\x04 \x01(\x0b\x32\x1d.convoy.v1.ExplanationOptions\"\x80\x01\n\x0f\x45xplainResponse\x12+\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\x16.convoy.v1.Explanation\x12\r\n\x05index\x18\x02 \x01(\r\x12\r\n\x05label\x18\x03 \x01(\t\x12\"\n\x05model\x18\x04 \x01(\x0b\x32\x13.convoy.v1.ModelRef2\xb5\x02\n\x15\x43lassificationService\x12W\n\x08\x43lassify\x12\x1a.convoy.v1.ClassifyRequest\x1a\x1b.convoy.v1.ClassifyResponse\"\x12\x8a\xb5\x18\x0e\x63lassification\x12m\n\x0e\x43lassifyStream\x12 .convoy.v1.ClassifyStreamRequest\x1a!.convoy.v1.ClassifyStreamResponse\"\x12\x8a\xb5\x18\x0e\x63lassification(\x01\x30\x01\x12T\n\x07\x45xplain\x12\x19.convoy.v1.ExplainRequest\x1a\x1a.convoy.v1.ExplainResponse\"\x12\x8a\xb5\x18\x0e\x63lassificationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63onvoy/v1/classification.proto\x12\tconvoy.v1\x1a\x16\x63onvoy/v1/common.proto\x1a\x1b\x63onvoy/v1/explanation.proto\x1a\x15\x63onvoy/v1/faces.proto\x1a\x17\x63onvoy/v1/options.proto\"\x7f\n\x0f\x43lassifyRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\r\n\x05top_k\x18\x03 \x01(\r\x12\x17\n\x0fmin_probability\x18\x04 \x01(\x02\"9\n\x05Label\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\"W\n\x0e\x43lassification\x12 \n\x06labels\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Label\x12#\n\nimage_size\x18\x02 \x01(\x0b\x32\x0f.convoy.v1.Size\"b\n\x10\x43lassifyResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.convoy.v1.Classification\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"P\n\x15\x43lassifyStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x07request\x18\x02 \x01(\x0b\x32\x1a.convoy.v1.ClassifyRequest\"\x83\x01\n\x16\x43lassifyStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x08response\x18\x02 \x01(\x0b\x32\x1b.convoy.v1.ClassifyResponseH\x00\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x10.convoy.v1.ErrorH\x00\x42\t\n\x07outcome\"\x94\x01\n\x0e\x45xplainRequest\x12\x1f\n\x05image\x18\x01 \x01(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\r\n\x05label\x18\x03 \x01(\t\x12.\n\x07options\x18\x04 \x01(\x0b\x32\x1d.convoy.v1.ExplanationOptions\"\x80\x01\n\x0f\x45xplainResponse\x12+\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\x16.convoy.v1.Explanation\x12\r\n\x05index\x18\x02 \x01(\r\x12\r\n\x05label\x18\x03 \x01(\t\x12\"\n\x05model\x18\x04 \x01(\x0b\x32\x13.convoy.v1.ModelRef\"p\n\x12\x45mbedImagesRequest\x12 \n\x06images\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Image\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x14\n\x0cmodel_sha256\x18\x03 \x01(\t\"E\n\x0eImageEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12#\n\nimage_size\x18\x02 \x01(\x0b\x32\x0f.convoy.v1.Size\"{\n\x13\x45mbedImagesResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.convoy.v1.ImageEmbedding\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x14\n\x0cmodel_sha256\x18\x03 \x01(\t\"N\n\x12GetEmbedderRequest\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x14\n\x0cmodel_sha256\x18\x02 \x01(\t\"\xb9\x01\n\x13GetEmbedderResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\x14\n\x0cmodel_sha256\x18\x02 \x01(\t\x12\x16\n\x0e\x65mbedding_size\x18\x03 \x01(\r\x12\x1f\n\x17\x64\x65\x66\x61ult_match_threshold\x18\x04 \x01(\x02\x12/\n\x0b\x63\x61libration\x18\x05 \x01(\x0b\x32\x1a.convoy.v1.FaceCalibration\"<\n\x06Signal\x12\x0f\n\x07samples\x18\x01 \x03(\x02\x12\x10\n\x08\x63hannels\x18\x02 \x01(\r\x12\x0f\n\x07rate_hz\x18\x03 \x01(\x01\"\x99\x01\n\x15\x43lassifySignalRequest\x12\"\n\x07signals\x18\x01 \x03(\x0b\x32\x11.convoy.v1.Signal\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef\x12\r\n\x05top_k\x18\x03 \x01(\r\x12\x17\n\x0fmin_probability\x18\x04 \x01(\x02\x12\x10\n\x08resample\x18\x05 \x01(\x08\"K\n\x14SignalClassification\x12 \n\x06labels\x18\x01 \x03(\x0b\x32\x10.convoy.v1.Label\x12\x11\n\tresampled\x18\x02 \x01(\x08\"n\n\x16\x43lassifySignalResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.convoy.v1.SignalClassification\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.convoy.v1.ModelRef2\xe4\x04\n\x15\x43lassificationService\x12W\n\x08\x43lassify\x12\x1a.convoy.v1.ClassifyRequest\x1a\x1b.convoy.v1.ClassifyResponse\"\x12\x8a\xb5\x18\x0e\x63lassification\x12m\n\x0e\x43lassifyStream\x12 .convoy.v1.ClassifyStreamRequest\x1a!.convoy.v1.ClassifyStreamResponse\"\x12\x8a\xb5\x18\x0e\x63lassification(\x01\x30\x01\x12T\n\x07\x45xplain\x12\x19.convoy.v1.ExplainRequest\x1a\x1a.convoy.v1.ExplainResponse\"\x12\x8a\xb5\x18\x0e\x63lassification\x12`\n\x0b\x45mbedImages\x12\x1d.convoy.v1.EmbedImagesRequest\x1a\x1e.convoy.v1.EmbedImagesResponse\"\x12\x8a\xb5\x18\x0e\x63lassification\x12`\n\x0bGetEmbedder\x12\x1d.convoy.v1.GetEmbedderRequest\x1a\x1e.convoy.v1.GetEmbedderResponse\"\x12\x8a\xb5\x18\x0e\x63lassification\x12i\n\x0e\x43lassifySignal\x12 .convoy.v1.ClassifySignalRequest\x1a!.convoy.v1.ClassifySignalResponse\"\x12\x8a\xb5\x18\x0e\x63lassificationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,22 +41,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLASSIFICATIONSERVICE'].methods_by_name['ClassifyStream']._serialized_options = b'\212\265\030\016classification'
   _globals['_CLASSIFICATIONSERVICE'].methods_by_name['Explain']._loaded_options = None
   _globals['_CLASSIFICATIONSERVICE'].methods_by_name['Explain']._serialized_options = b'\212\265\030\016classification'
-  _globals['_CLASSIFYREQUEST']._serialized_start=123
-  _globals['_CLASSIFYREQUEST']._serialized_end=250
-  _globals['_LABEL']._serialized_start=252
-  _globals['_LABEL']._serialized_end=309
-  _globals['_CLASSIFICATION']._serialized_start=311
-  _globals['_CLASSIFICATION']._serialized_end=398
-  _globals['_CLASSIFYRESPONSE']._serialized_start=400
-  _globals['_CLASSIFYRESPONSE']._serialized_end=498
-  _globals['_CLASSIFYSTREAMREQUEST']._serialized_start=500
-  _globals['_CLASSIFYSTREAMREQUEST']._serialized_end=580
-  _globals['_CLASSIFYSTREAMRESPONSE']._serialized_start=583
-  _globals['_CLASSIFYSTREAMRESPONSE']._serialized_end=714
-  _globals['_EXPLAINREQUEST']._serialized_start=717
-  _globals['_EXPLAINREQUEST']._serialized_end=865
-  _globals['_EXPLAINRESPONSE']._serialized_start=868
-  _globals['_EXPLAINRESPONSE']._serialized_end=996
-  _globals['_CLASSIFICATIONSERVICE']._serialized_start=999
-  _globals['_CLASSIFICATIONSERVICE']._serialized_end=1308
+  _globals['_CLASSIFICATIONSERVICE'].methods_by_name['EmbedImages']._loaded_options = None
+  _globals['_CLASSIFICATIONSERVICE'].methods_by_name['EmbedImages']._serialized_options = b'\212\265\030\016classification'
+  _globals['_CLASSIFICATIONSERVICE'].methods_by_name['GetEmbedder']._loaded_options = None
+  _globals['_CLASSIFICATIONSERVICE'].methods_by_name['GetEmbedder']._serialized_options = b'\212\265\030\016classification'
+  _globals['_CLASSIFICATIONSERVICE'].methods_by_name['ClassifySignal']._loaded_options = None
+  _globals['_CLASSIFICATIONSERVICE'].methods_by_name['ClassifySignal']._serialized_options = b'\212\265\030\016classification'
+  _globals['_CLASSIFYREQUEST']._serialized_start=146
+  _globals['_CLASSIFYREQUEST']._serialized_end=273
+  _globals['_LABEL']._serialized_start=275
+  _globals['_LABEL']._serialized_end=332
+  _globals['_CLASSIFICATION']._serialized_start=334
+  _globals['_CLASSIFICATION']._serialized_end=421
+  _globals['_CLASSIFYRESPONSE']._serialized_start=423
+  _globals['_CLASSIFYRESPONSE']._serialized_end=521
+  _globals['_CLASSIFYSTREAMREQUEST']._serialized_start=523
+  _globals['_CLASSIFYSTREAMREQUEST']._serialized_end=603
+  _globals['_CLASSIFYSTREAMRESPONSE']._serialized_start=606
+  _globals['_CLASSIFYSTREAMRESPONSE']._serialized_end=737
+  _globals['_EXPLAINREQUEST']._serialized_start=740
+  _globals['_EXPLAINREQUEST']._serialized_end=888
+  _globals['_EXPLAINRESPONSE']._serialized_start=891
+  _globals['_EXPLAINRESPONSE']._serialized_end=1019
+  _globals['_EMBEDIMAGESREQUEST']._serialized_start=1021
+  _globals['_EMBEDIMAGESREQUEST']._serialized_end=1133
+  _globals['_IMAGEEMBEDDING']._serialized_start=1135
+  _globals['_IMAGEEMBEDDING']._serialized_end=1204
+  _globals['_EMBEDIMAGESRESPONSE']._serialized_start=1206
+  _globals['_EMBEDIMAGESRESPONSE']._serialized_end=1329
+  _globals['_GETEMBEDDERREQUEST']._serialized_start=1331
+  _globals['_GETEMBEDDERREQUEST']._serialized_end=1409
+  _globals['_GETEMBEDDERRESPONSE']._serialized_start=1412
+  _globals['_GETEMBEDDERRESPONSE']._serialized_end=1597
+  _globals['_SIGNAL']._serialized_start=1599
+  _globals['_SIGNAL']._serialized_end=1659
+  _globals['_CLASSIFYSIGNALREQUEST']._serialized_start=1662
+  _globals['_CLASSIFYSIGNALREQUEST']._serialized_end=1815
+  _globals['_SIGNALCLASSIFICATION']._serialized_start=1817
+  _globals['_SIGNALCLASSIFICATION']._serialized_end=1892
+  _globals['_CLASSIFYSIGNALRESPONSE']._serialized_start=1894
+  _globals['_CLASSIFYSIGNALRESPONSE']._serialized_end=2004
+  _globals['_CLASSIFICATIONSERVICE']._serialized_start=2007
+  _globals['_CLASSIFICATIONSERVICE']._serialized_end=2619
 # @@protoc_insertion_point(module_scope)

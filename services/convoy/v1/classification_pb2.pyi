@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from convoy.v1 import common_pb2 as _common_pb2
 from convoy.v1 import explanation_pb2 as _explanation_pb2
+from convoy.v1 import faces_pb2 as _faces_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -277,3 +278,293 @@ class ExplainResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainResponse: _TypeAlias = ExplainResponse  # noqa: Y015
+
+@_typing.final
+class EmbedImagesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGES_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    MODEL_SHA256_FIELD_NUMBER: _builtins.int
+    model_sha256: _builtins.str
+    """SHA-256 of the embedder's graph, in hexadecimal: the version with this graph, whatever its number is. It needs the
+    embedder's name.
+    """
+    @_builtins.property
+    def images(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Image]:
+        """One picture or several, at most CONVOY_MAX_IMAGES_PER_CALL."""
+
+    @_builtins.property
+    def model(self) -> _common_pb2.ModelRef:
+        """Which embedder; empty for the default model, if that is one. With a version, that version, an older one too."""
+
+    def __init__(
+        self,
+        *,
+        images: _abc.Iterable[_common_pb2.Image] | None = ...,
+        model: _common_pb2.ModelRef | None = ...,
+        model_sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["images", b"images", "model", b"model", "model_sha256", b"model_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmbedImagesRequest: _TypeAlias = EmbedImagesRequest  # noqa: Y015
+
+@_typing.final
+class ImageEmbedding(_message.Message):
+    """The embedding of one picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUES_FIELD_NUMBER: _builtins.int
+    IMAGE_SIZE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Of length 1, so that the sum of products of two embeddings is their cosine similarity."""
+
+    @_builtins.property
+    def image_size(self) -> _common_pb2.Size:
+        """The size of the picture."""
+
+    def __init__(
+        self,
+        *,
+        values: _abc.Iterable[_builtins.float] | None = ...,
+        image_size: _common_pb2.Size | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["image_size", b"image_size"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image_size", b"image_size", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImageEmbedding: _TypeAlias = ImageEmbedding  # noqa: Y015
+
+@_typing.final
+class EmbedImagesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    MODEL_SHA256_FIELD_NUMBER: _builtins.int
+    model_sha256: _builtins.str
+    """SHA-256 of its graph, in hexadecimal."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImageEmbedding]:
+        """One result for each picture, in order."""
+
+    @_builtins.property
+    def model(self) -> _common_pb2.ModelRef:
+        """The embedder that answered."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___ImageEmbedding] | None = ...,
+        model: _common_pb2.ModelRef | None = ...,
+        model_sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "model_sha256", b"model_sha256", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmbedImagesResponse: _TypeAlias = EmbedImagesResponse  # noqa: Y015
+
+@_typing.final
+class GetEmbedderRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    MODEL_SHA256_FIELD_NUMBER: _builtins.int
+    model_sha256: _builtins.str
+    """SHA-256 of its graph, as in EmbedImagesRequest."""
+    @_builtins.property
+    def model(self) -> _common_pb2.ModelRef:
+        """Which embedder, as in EmbedImagesRequest."""
+
+    def __init__(
+        self,
+        *,
+        model: _common_pb2.ModelRef | None = ...,
+        model_sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "model_sha256", b"model_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEmbedderRequest: _TypeAlias = GetEmbedderRequest  # noqa: Y015
+
+@_typing.final
+class GetEmbedderResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    MODEL_SHA256_FIELD_NUMBER: _builtins.int
+    EMBEDDING_SIZE_FIELD_NUMBER: _builtins.int
+    DEFAULT_MATCH_THRESHOLD_FIELD_NUMBER: _builtins.int
+    CALIBRATION_FIELD_NUMBER: _builtins.int
+    model_sha256: _builtins.str
+    """SHA-256 of its graph, in hexadecimal: what a collection is bound to."""
+    embedding_size: _builtins.int
+    """How many numbers an embedding has."""
+    default_match_threshold: _builtins.float
+    """The similarity from which two pictures count as showing the same thing when a request sets no criterion."""
+    @_builtins.property
+    def model(self) -> _common_pb2.ModelRef:
+        """The embedder."""
+
+    @_builtins.property
+    def calibration(self) -> _faces_pb2.FaceCalibration:
+        """How often pictures of two different things reach a similarity; unset if it was not measured."""
+
+    def __init__(
+        self,
+        *,
+        model: _common_pb2.ModelRef | None = ...,
+        model_sha256: _builtins.str = ...,
+        embedding_size: _builtins.int = ...,
+        default_match_threshold: _builtins.float = ...,
+        calibration: _faces_pb2.FaceCalibration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "default_match_threshold", b"default_match_threshold", "embedding_size", b"embedding_size", "model", b"model", "model_sha256", b"model_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEmbedderResponse: _TypeAlias = GetEmbedderResponse  # noqa: Y015
+
+@_typing.final
+class Signal(_message.Message):
+    """Samples of one or several channels over time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    RATE_HZ_FIELD_NUMBER: _builtins.int
+    channels: _builtins.int
+    """How many channels there are; 0 means 1."""
+    rate_hz: _builtins.float
+    """Samples of each channel in a second."""
+    @_builtins.property
+    def samples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The samples in the model's unit, first those of all channels at the first moment, then those at the second."""
+
+    def __init__(
+        self,
+        *,
+        samples: _abc.Iterable[_builtins.float] | None = ...,
+        channels: _builtins.int = ...,
+        rate_hz: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "rate_hz", b"rate_hz", "samples", b"samples"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Signal: _TypeAlias = Signal  # noqa: Y015
+
+@_typing.final
+class ClassifySignalRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNALS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    TOP_K_FIELD_NUMBER: _builtins.int
+    MIN_PROBABILITY_FIELD_NUMBER: _builtins.int
+    RESAMPLE_FIELD_NUMBER: _builtins.int
+    top_k: _builtins.int
+    """How many labels each result has, best first; 0 means 5."""
+    min_probability: _builtins.float
+    """Leave out labels below this probability; 0 to 1."""
+    resample: _builtins.bool
+    """Convert signals of another rate to the model's, instead of refusing them. After that they must have its length."""
+    @_builtins.property
+    def signals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signal]:
+        """One signal or several, at most CONVOY_MAX_IMAGES_PER_CALL."""
+
+    @_builtins.property
+    def model(self) -> _common_pb2.ModelRef:
+        """Which model; empty for the default one, if that takes signals."""
+
+    def __init__(
+        self,
+        *,
+        signals: _abc.Iterable[Global___Signal] | None = ...,
+        model: _common_pb2.ModelRef | None = ...,
+        top_k: _builtins.int = ...,
+        min_probability: _builtins.float = ...,
+        resample: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_probability", b"min_probability", "model", b"model", "resample", b"resample", "signals", b"signals", "top_k", b"top_k"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassifySignalRequest: _TypeAlias = ClassifySignalRequest  # noqa: Y015
+
+@_typing.final
+class SignalClassification(_message.Message):
+    """What one signal shows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABELS_FIELD_NUMBER: _builtins.int
+    RESAMPLED_FIELD_NUMBER: _builtins.int
+    resampled: _builtins.bool
+    """Whether the signal was converted to the model's rate."""
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___Label]:
+        """Best first; ties are ordered by index."""
+
+    def __init__(
+        self,
+        *,
+        labels: _abc.Iterable[Global___Label] | None = ...,
+        resampled: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "resampled", b"resampled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignalClassification: _TypeAlias = SignalClassification  # noqa: Y015
+
+@_typing.final
+class ClassifySignalResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignalClassification]:
+        """One result for each signal, in order."""
+
+    @_builtins.property
+    def model(self) -> _common_pb2.ModelRef:
+        """The model that answered."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___SignalClassification] | None = ...,
+        model: _common_pb2.ModelRef | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassifySignalResponse: _TypeAlias = ClassifySignalResponse  # noqa: Y015

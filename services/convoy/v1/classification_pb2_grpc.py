@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ClassificationServiceStub(object):
-    """Says what a picture shows: a probability for each label of the model.
+    """Says what a picture or a signal shows: a probability for each label of the model.
     """
 
     def __init__(self, channel):
@@ -50,10 +50,25 @@ class ClassificationServiceStub(object):
                 request_serializer=convoy_dot_v1_dot_classification__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_classification__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.EmbedImages = channel.unary_unary(
+                '/convoy.v1.ClassificationService/EmbedImages',
+                request_serializer=convoy_dot_v1_dot_classification__pb2.EmbedImagesRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_classification__pb2.EmbedImagesResponse.FromString,
+                _registered_method=True)
+        self.GetEmbedder = channel.unary_unary(
+                '/convoy.v1.ClassificationService/GetEmbedder',
+                request_serializer=convoy_dot_v1_dot_classification__pb2.GetEmbedderRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_classification__pb2.GetEmbedderResponse.FromString,
+                _registered_method=True)
+        self.ClassifySignal = channel.unary_unary(
+                '/convoy.v1.ClassificationService/ClassifySignal',
+                request_serializer=convoy_dot_v1_dot_classification__pb2.ClassifySignalRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_classification__pb2.ClassifySignalResponse.FromString,
+                _registered_method=True)
 
 
 class ClassificationServiceServicer(object):
-    """Says what a picture shows: a probability for each label of the model.
+    """Says what a picture or a signal shows: a probability for each label of the model.
     """
 
     def Classify(self, request, context):
@@ -88,6 +103,38 @@ class ClassificationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EmbedImages(self, request, context):
+        """Turns pictures of anything into embeddings: pictures that show the same kind of thing have similar ones. Recognition
+        calls this for collections of things.
+
+        The errors of Classify. FAILED_PRECONDITION: the model is no embedder (WRONG_TASK).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEmbedder(self, request, context):
+        """Names an embedder, its digest and its calibration.
+
+        NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is no embedder (WRONG_TASK).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClassifySignal(self, request, context):
+        """Says what a signal shows, such as a row of heartbeats, or several in one call. If one fails, so does the call.
+
+        INVALID_ARGUMENT: there is no signal or there are too many, or an option is out of range (BAD_ARGUMENT); a signal has
+        another length or number of channels than the model takes, or a sample that is no finite number (BAD_SIGNAL); it was
+        sampled at another rate, and `resample` is not set (WRONG_RATE). NOT_FOUND: there is no such model (MODEL_NOT_FOUND).
+        FAILED_PRECONDITION: the model takes no signals (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+        (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClassificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -106,6 +153,21 @@ def add_ClassificationServiceServicer_to_server(servicer, server):
                     request_deserializer=convoy_dot_v1_dot_classification__pb2.ExplainRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_classification__pb2.ExplainResponse.SerializeToString,
             ),
+            'EmbedImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.EmbedImages,
+                    request_deserializer=convoy_dot_v1_dot_classification__pb2.EmbedImagesRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_classification__pb2.EmbedImagesResponse.SerializeToString,
+            ),
+            'GetEmbedder': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEmbedder,
+                    request_deserializer=convoy_dot_v1_dot_classification__pb2.GetEmbedderRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_classification__pb2.GetEmbedderResponse.SerializeToString,
+            ),
+            'ClassifySignal': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClassifySignal,
+                    request_deserializer=convoy_dot_v1_dot_classification__pb2.ClassifySignalRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_classification__pb2.ClassifySignalResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'convoy.v1.ClassificationService', rpc_method_handlers)
@@ -115,7 +177,7 @@ def add_ClassificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ClassificationService(object):
-    """Says what a picture shows: a probability for each label of the model.
+    """Says what a picture or a signal shows: a probability for each label of the model.
     """
 
     @staticmethod
@@ -189,6 +251,87 @@ class ClassificationService(object):
             '/convoy.v1.ClassificationService/Explain',
             convoy_dot_v1_dot_classification__pb2.ExplainRequest.SerializeToString,
             convoy_dot_v1_dot_classification__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EmbedImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.ClassificationService/EmbedImages',
+            convoy_dot_v1_dot_classification__pb2.EmbedImagesRequest.SerializeToString,
+            convoy_dot_v1_dot_classification__pb2.EmbedImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEmbedder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.ClassificationService/GetEmbedder',
+            convoy_dot_v1_dot_classification__pb2.GetEmbedderRequest.SerializeToString,
+            convoy_dot_v1_dot_classification__pb2.GetEmbedderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClassifySignal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convoy.v1.ClassificationService/ClassifySignal',
+            convoy_dot_v1_dot_classification__pb2.ClassifySignalRequest.SerializeToString,
+            convoy_dot_v1_dot_classification__pb2.ClassifySignalResponse.FromString,
             options,
             channel_credentials,
             insecure,

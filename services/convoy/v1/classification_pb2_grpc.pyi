@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ClassificationServiceStub:
-    """Says what a picture shows: a probability for each label of the model."""
+    """Says what a picture or a signal shows: a probability for each label of the model."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -52,10 +52,30 @@ class ClassificationServiceStub:
     FAILED_PRECONDITION: the graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such
     calls wait (QUEUE_FULL).
     """
+    EmbedImages: _grpc.UnaryUnaryMultiCallable[_classification_pb2.EmbedImagesRequest, _classification_pb2.EmbedImagesResponse]
+    """Turns pictures of anything into embeddings: pictures that show the same kind of thing have similar ones. Recognition
+    calls this for collections of things.
+
+    The errors of Classify. FAILED_PRECONDITION: the model is no embedder (WRONG_TASK).
+    """
+    GetEmbedder: _grpc.UnaryUnaryMultiCallable[_classification_pb2.GetEmbedderRequest, _classification_pb2.GetEmbedderResponse]
+    """Names an embedder, its digest and its calibration.
+
+    NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is no embedder (WRONG_TASK).
+    """
+    ClassifySignal: _grpc.UnaryUnaryMultiCallable[_classification_pb2.ClassifySignalRequest, _classification_pb2.ClassifySignalResponse]
+    """Says what a signal shows, such as a row of heartbeats, or several in one call. If one fails, so does the call.
+
+    INVALID_ARGUMENT: there is no signal or there are too many, or an option is out of range (BAD_ARGUMENT); a signal has
+    another length or number of channels than the model takes, or a sample that is no finite number (BAD_SIGNAL); it was
+    sampled at another rate, and `resample` is not set (WRONG_RATE). NOT_FOUND: there is no such model (MODEL_NOT_FOUND).
+    FAILED_PRECONDITION: the model takes no signals (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+    (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
+    """
 
 @_typing.type_check_only
 class ClassificationServiceAsyncStub(ClassificationServiceStub):
-    """Says what a picture shows: a probability for each label of the model."""
+    """Says what a picture or a signal shows: a probability for each label of the model."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Classify: _aio.UnaryUnaryMultiCallable[_classification_pb2.ClassifyRequest, _classification_pb2.ClassifyResponse]  # type: ignore[assignment]
@@ -77,9 +97,29 @@ class ClassificationServiceAsyncStub(ClassificationServiceStub):
     FAILED_PRECONDITION: the graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such
     calls wait (QUEUE_FULL).
     """
+    EmbedImages: _aio.UnaryUnaryMultiCallable[_classification_pb2.EmbedImagesRequest, _classification_pb2.EmbedImagesResponse]  # type: ignore[assignment]
+    """Turns pictures of anything into embeddings: pictures that show the same kind of thing have similar ones. Recognition
+    calls this for collections of things.
+
+    The errors of Classify. FAILED_PRECONDITION: the model is no embedder (WRONG_TASK).
+    """
+    GetEmbedder: _aio.UnaryUnaryMultiCallable[_classification_pb2.GetEmbedderRequest, _classification_pb2.GetEmbedderResponse]  # type: ignore[assignment]
+    """Names an embedder, its digest and its calibration.
+
+    NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is no embedder (WRONG_TASK).
+    """
+    ClassifySignal: _aio.UnaryUnaryMultiCallable[_classification_pb2.ClassifySignalRequest, _classification_pb2.ClassifySignalResponse]  # type: ignore[assignment]
+    """Says what a signal shows, such as a row of heartbeats, or several in one call. If one fails, so does the call.
+
+    INVALID_ARGUMENT: there is no signal or there are too many, or an option is out of range (BAD_ARGUMENT); a signal has
+    another length or number of channels than the model takes, or a sample that is no finite number (BAD_SIGNAL); it was
+    sampled at another rate, and `resample` is not set (WRONG_RATE). NOT_FOUND: there is no such model (MODEL_NOT_FOUND).
+    FAILED_PRECONDITION: the model takes no signals (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+    (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
+    """
 
 class ClassificationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Says what a picture shows: a probability for each label of the model."""
+    """Says what a picture or a signal shows: a probability for each label of the model."""
 
     @_abc_1.abstractmethod
     def Classify(
@@ -116,6 +156,44 @@ class ClassificationServiceServicer(metaclass=_abc_1.ABCMeta):
         The errors of Classify. INVALID_ARGUMENT: the model has no such label, or an option is out of range (BAD_ARGUMENT).
         FAILED_PRECONDITION: the graph answers what is no number (BAD_MODEL). RESOURCE_EXHAUSTED with RetryInfo: too many such
         calls wait (QUEUE_FULL).
+        """
+
+    @_abc_1.abstractmethod
+    def EmbedImages(
+        self,
+        request: _classification_pb2.EmbedImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_classification_pb2.EmbedImagesResponse, _abc.Awaitable[_classification_pb2.EmbedImagesResponse]]:
+        """Turns pictures of anything into embeddings: pictures that show the same kind of thing have similar ones. Recognition
+        calls this for collections of things.
+
+        The errors of Classify. FAILED_PRECONDITION: the model is no embedder (WRONG_TASK).
+        """
+
+    @_abc_1.abstractmethod
+    def GetEmbedder(
+        self,
+        request: _classification_pb2.GetEmbedderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_classification_pb2.GetEmbedderResponse, _abc.Awaitable[_classification_pb2.GetEmbedderResponse]]:
+        """Names an embedder, its digest and its calibration.
+
+        NOT_FOUND: there is no such model (MODEL_NOT_FOUND). FAILED_PRECONDITION: it is no embedder (WRONG_TASK).
+        """
+
+    @_abc_1.abstractmethod
+    def ClassifySignal(
+        self,
+        request: _classification_pb2.ClassifySignalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_classification_pb2.ClassifySignalResponse, _abc.Awaitable[_classification_pb2.ClassifySignalResponse]]:
+        """Says what a signal shows, such as a row of heartbeats, or several in one call. If one fails, so does the call.
+
+        INVALID_ARGUMENT: there is no signal or there are too many, or an option is out of range (BAD_ARGUMENT); a signal has
+        another length or number of channels than the model takes, or a sample that is no finite number (BAD_SIGNAL); it was
+        sampled at another rate, and `resample` is not set (WRONG_RATE). NOT_FOUND: there is no such model (MODEL_NOT_FOUND).
+        FAILED_PRECONDITION: the model takes no signals (WRONG_TASK). RESOURCE_EXHAUSTED with RetryInfo: the queue is full
+        (QUEUE_FULL). DEADLINE_EXCEEDED: your time limit has passed.
         """
 
 def add_ClassificationServiceServicer_to_server(servicer: ClassificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

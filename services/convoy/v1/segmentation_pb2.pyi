@@ -320,3 +320,73 @@ class ExplainSegmentationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainSegmentationResponse: _TypeAlias = ExplainSegmentationResponse  # noqa: Y015
+
+@_typing.final
+class SegmentVolumeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SLICE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    MASK_FORMAT_FIELD_NUMBER: _builtins.int
+    SLICES_FIELD_NUMBER: _builtins.int
+    mask_format: Global___MaskFormat.ValueType
+    """How masks are encoded. In the first message of a stream."""
+    slices: _builtins.int
+    """How many slices will come; 0 if you do not know. Too many are then refused at once. In the first message of a stream."""
+    @_builtins.property
+    def slice(self) -> _common_pb2.Image:
+        """The next slice. Colours are read as grey."""
+
+    @_builtins.property
+    def model(self) -> _common_pb2.ModelRef:
+        """Which model; empty for the default one, if that takes volumes. In the first message of a stream."""
+
+    def __init__(
+        self,
+        *,
+        slice: _common_pb2.Image | None = ...,
+        model: _common_pb2.ModelRef | None = ...,
+        mask_format: Global___MaskFormat.ValueType = ...,
+        slices: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "slice", b"slice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mask_format", b"mask_format", "model", b"model", "slice", b"slice", "slices", b"slices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SegmentVolumeRequest: _TypeAlias = SegmentVolumeRequest  # noqa: Y015
+
+@_typing.final
+class SegmentVolumeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def result(self) -> Global___Segmentation:
+        """The mask of the next slice."""
+
+    @_builtins.property
+    def model(self) -> _common_pb2.ModelRef:
+        """The model that answered."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of all classes that the model knows, by index; in the first message of a stream."""
+
+    def __init__(
+        self,
+        *,
+        result: Global___Segmentation | None = ...,
+        model: _common_pb2.ModelRef | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "model", b"model", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SegmentVolumeResponse: _TypeAlias = SegmentVolumeResponse  # noqa: Y015

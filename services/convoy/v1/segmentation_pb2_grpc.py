@@ -50,6 +50,11 @@ class SegmentationServiceStub(object):
                 request_serializer=convoy_dot_v1_dot_segmentation__pb2.ExplainSegmentationRequest.SerializeToString,
                 response_deserializer=convoy_dot_v1_dot_segmentation__pb2.ExplainSegmentationResponse.FromString,
                 _registered_method=True)
+        self.SegmentVolume = channel.stream_stream(
+                '/convoy.v1.SegmentationService/SegmentVolume',
+                request_serializer=convoy_dot_v1_dot_segmentation__pb2.SegmentVolumeRequest.SerializeToString,
+                response_deserializer=convoy_dot_v1_dot_segmentation__pb2.SegmentVolumeResponse.FromString,
+                _registered_method=True)
 
 
 class SegmentationServiceServicer(object):
@@ -88,6 +93,18 @@ class SegmentationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SegmentVolume(self, request_iterator, context):
+        """Segments a volume: a stream of slices in, the mask of each slice out, in their order. The model looks at several slices
+        at a time, so a mask comes some slices later than its slice. Neither side holds the volume.
+
+        The errors of Segment; they end the stream, since a volume is one thing. INVALID_ARGUMENT: the volume has one slice, or
+        more than CONVOY_MAX_VOLUME_SLICES, or a slice has another size than the first (BAD_VOLUME). FAILED_PRECONDITION: the
+        model takes no volumes (WRONG_TASK).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SegmentationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -105,6 +122,11 @@ def add_SegmentationServiceServicer_to_server(servicer, server):
                     servicer.ExplainSegmentation,
                     request_deserializer=convoy_dot_v1_dot_segmentation__pb2.ExplainSegmentationRequest.FromString,
                     response_serializer=convoy_dot_v1_dot_segmentation__pb2.ExplainSegmentationResponse.SerializeToString,
+            ),
+            'SegmentVolume': grpc.stream_stream_rpc_method_handler(
+                    servicer.SegmentVolume,
+                    request_deserializer=convoy_dot_v1_dot_segmentation__pb2.SegmentVolumeRequest.FromString,
+                    response_serializer=convoy_dot_v1_dot_segmentation__pb2.SegmentVolumeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -189,6 +211,33 @@ class SegmentationService(object):
             '/convoy.v1.SegmentationService/ExplainSegmentation',
             convoy_dot_v1_dot_segmentation__pb2.ExplainSegmentationRequest.SerializeToString,
             convoy_dot_v1_dot_segmentation__pb2.ExplainSegmentationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SegmentVolume(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/convoy.v1.SegmentationService/SegmentVolume',
+            convoy_dot_v1_dot_segmentation__pb2.SegmentVolumeRequest.SerializeToString,
+            convoy_dot_v1_dot_segmentation__pb2.SegmentVolumeResponse.FromString,
             options,
             channel_credentials,
             insecure,

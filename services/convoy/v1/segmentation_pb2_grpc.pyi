@@ -52,6 +52,14 @@ class SegmentationServiceStub:
     the picture (BAD_ARGUMENT). FAILED_PRECONDITION: no pixel has the label (NOTHING_TO_EXPLAIN). RESOURCE_EXHAUSTED with
     RetryInfo: too many such calls wait (QUEUE_FULL).
     """
+    SegmentVolume: _grpc.StreamStreamMultiCallable[_segmentation_pb2.SegmentVolumeRequest, _segmentation_pb2.SegmentVolumeResponse]
+    """Segments a volume: a stream of slices in, the mask of each slice out, in their order. The model looks at several slices
+    at a time, so a mask comes some slices later than its slice. Neither side holds the volume.
+
+    The errors of Segment; they end the stream, since a volume is one thing. INVALID_ARGUMENT: the volume has one slice, or
+    more than CONVOY_MAX_VOLUME_SLICES, or a slice has another size than the first (BAD_VOLUME). FAILED_PRECONDITION: the
+    model takes no volumes (WRONG_TASK).
+    """
 
 @_typing.type_check_only
 class SegmentationServiceAsyncStub(SegmentationServiceStub):
@@ -76,6 +84,14 @@ class SegmentationServiceAsyncStub(SegmentationServiceStub):
     The errors of Segment. INVALID_ARGUMENT: the model has no such label, an option is out of range, or the place lies outside
     the picture (BAD_ARGUMENT). FAILED_PRECONDITION: no pixel has the label (NOTHING_TO_EXPLAIN). RESOURCE_EXHAUSTED with
     RetryInfo: too many such calls wait (QUEUE_FULL).
+    """
+    SegmentVolume: _aio.StreamStreamMultiCallable[_segmentation_pb2.SegmentVolumeRequest, _segmentation_pb2.SegmentVolumeResponse]  # type: ignore[assignment]
+    """Segments a volume: a stream of slices in, the mask of each slice out, in their order. The model looks at several slices
+    at a time, so a mask comes some slices later than its slice. Neither side holds the volume.
+
+    The errors of Segment; they end the stream, since a volume is one thing. INVALID_ARGUMENT: the volume has one slice, or
+    more than CONVOY_MAX_VOLUME_SLICES, or a slice has another size than the first (BAD_VOLUME). FAILED_PRECONDITION: the
+    model takes no volumes (WRONG_TASK).
     """
 
 class SegmentationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -116,6 +132,20 @@ class SegmentationServiceServicer(metaclass=_abc_1.ABCMeta):
         The errors of Segment. INVALID_ARGUMENT: the model has no such label, an option is out of range, or the place lies outside
         the picture (BAD_ARGUMENT). FAILED_PRECONDITION: no pixel has the label (NOTHING_TO_EXPLAIN). RESOURCE_EXHAUSTED with
         RetryInfo: too many such calls wait (QUEUE_FULL).
+        """
+
+    @_abc_1.abstractmethod
+    def SegmentVolume(
+        self,
+        request_iterator: _MaybeAsyncIterator[_segmentation_pb2.SegmentVolumeRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_segmentation_pb2.SegmentVolumeResponse], _abc.AsyncIterator[_segmentation_pb2.SegmentVolumeResponse]]:
+        """Segments a volume: a stream of slices in, the mask of each slice out, in their order. The model looks at several slices
+        at a time, so a mask comes some slices later than its slice. Neither side holds the volume.
+
+        The errors of Segment; they end the stream, since a volume is one thing. INVALID_ARGUMENT: the volume has one slice, or
+        more than CONVOY_MAX_VOLUME_SLICES, or a slice has another size than the first (BAD_VOLUME). FAILED_PRECONDITION: the
+        model takes no volumes (WRONG_TASK).
         """
 
 def add_SegmentationServiceServicer_to_server(servicer: SegmentationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -72,6 +72,22 @@ def export(
 
 
 @app.command()
+def embedder(
+    target: Annotated[Path, typer.Argument(help="A classifier: a run's folder, or a published <model>/<version>.")],
+    name: Annotated[str, typer.Option(help="The name of the embedder.")],
+    models: Annotated[Path, typer.Option(help="The folder of models to publish into.")] = Path("exported_models"),
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace this version if it is published already.")
+    ] = False,
+) -> None:
+    """Publish what a classifier computes before its last layer, as an embedder of things. Nothing is trained."""
+    with loading():
+        from convoy_training.publishing.embedder import publish_embedder
+
+    typer.echo(f"wrote {publish_embedder(target, name, models, replace=replace)}")
+
+
+@app.command()
 def calibrate(
     model: Annotated[Path, typer.Argument(help="The published face embedder or segmenter: <model>/<version>.")],
     split: Annotated[

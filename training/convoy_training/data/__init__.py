@@ -10,6 +10,8 @@ layout.py         the refusal of a wrong layout, with what was found as a tree
 division.py       divides one folder into training and validation
 cifar.py          classification: CIFAR-10 and CIFAR-100
 digits.py         classification: the digits that scikit-learn brings along
+signals.py        classification: signals in arrays
+heartbeats.py     classification: signals of heartbeats, made by a generator
 image_folder.py   classification: a folder of pictures for each class
 boxes.py          detection: checked boxes with labels, from any form of file
 instances.py      detection: masks of single objects, from polygons and run lengths

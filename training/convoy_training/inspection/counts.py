@@ -101,7 +101,7 @@ def list_photos(split: Any) -> Sequence[Photo]:
     """The pictures of a split; none where they lie in memory."""
     if hasattr(split, "examples"):
         return [example.photo for example in split.examples]
-    return getattr(split.images, "photos", ())
+    return getattr(getattr(split, "images", None), "photos", ())
 
 
 def count(split: Any) -> SplitCounts:

@@ -2,6 +2,7 @@
 
 A new architecture is one file in this folder. What its class must offer depends on its task:
 
+    signal_classification  forward: float [N,channels,samples], normalised -> logits [N,classes]
     classification   __init__(classes); forward: float RGB [N,3,H,W], normalised -> logits [N,classes]. It may return
                      a map of logits, and in training a tuple with those of several heads
     detection        a `Detector` (detector.py): its answers, and its loss if that differs from the default
@@ -45,6 +46,8 @@ Network = TypeVar("Network", bound=Callable[..., nn.Module])
 class Architecture:
     """A network as `convoy-train zoo` shows it: its task, its usual input (height, width) in pixels, its numbers.
 
+    The input of signals is (samples,), that of volumes (slices, height, width).
+
     classes: its usual number of classes, None if it has no classes. pixels_last: it takes pictures [N,H,W,3] instead
     of [N,3,H,W].
     """
@@ -52,7 +55,7 @@ class Architecture:
     name: str
     task: str
     network: Any
-    input: tuple[int, int]
+    input: tuple[int, ...]
     classes: int | None
     pixels_last: bool
     numbers: Mapping[str, Any]
@@ -107,7 +110,7 @@ _SPELLINGS: dict[str, str] = {}
 
 
 def architecture(
-    name: str, *, task: str, input: tuple[int, int], classes: int | None = None, pixels_last: bool = False,
+    name: str, *, task: str, input: tuple[int, ...], classes: int | None = None, pixels_last: bool = False,
     also: Sequence[str] = (), **numbers: Any,
 ) -> Callable[[Network], Network]:  # fmt: skip
     """Registers a class, or a function that builds a network, under a name; the fields are those of `Architecture`.

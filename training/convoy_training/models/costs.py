@@ -22,8 +22,8 @@ def print_zoo(as_json: bool) -> None:
         "architecture", "task", "input", "parameters", "multiply-adds", "activations", "receptive field"
     )
     for each, cost in costs:
-        height, width = each.input
-        table.add_row(each.name, each.task, f"{width}x{height}", *_format(cost.parameters, cost.multiply_adds),
+        size = "x".join(map(str, reversed(each.input)))
+        table.add_row(each.name, each.task, size, *_format(cost.parameters, cost.multiply_adds),
                       f"{cost.activation_bytes / 2**20:,.1f} MiB", f"{cost.receptive_field} px")  # fmt: skip
     print_table(table)
 

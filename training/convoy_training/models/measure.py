@@ -63,10 +63,11 @@ class Cost:
         return max(layer.receptive_field for layer in self.layers)
 
 
-def measure(build: Callable[[], nn.Module], size: tuple[int, int], *, pixels_last: bool = False) -> Cost:
+def measure(build: Callable[[], nn.Module], size: tuple[int, ...], *, pixels_last: bool = False) -> Cost:
     """Builds a network without allocating memory, and runs one float RGB image of `size` (height, width) through it.
 
-    The image is [1,3,H,W], or [1,H,W,3] with `pixels_last`.
+    The image is [1,3,H,W], or [1,H,W,3] with `pixels_last`. A signal of three channels has the size (samples,), a
+    volume (slices, height, width).
     """
     with torch.device("meta"):
         model = build().eval()
@@ -107,20 +108,20 @@ Step = tuple[Layer | None, int, int]
 
 def _convolve(args: Any, kwargs: Any, output: Tensor, field: int, jump: int) -> Step:
     weight, bias = args[1], _argument(args, kwargs, 2, "bias", None)
-    stride = _first(_argument(args, kwargs, 3, "stride", 1))
-    dilation = _first(_argument(args, kwargs, 5, "dilation", 1))
+    stride = _last(_argument(args, kwargs, 3, "stride", 1))
+    dilation = _last(_argument(args, kwargs, 5, "dilation", 1))
     groups = _argument(args, kwargs, 6, "groups", 1)
     field += (weight.shape[-1] - 1) * dilation * jump
     kind = "depthwise" if groups > 1 and groups == args[0].shape[1] else "convolution"
-    kind = f"{kind} {weight.shape[-2]}x{weight.shape[-1]}" + (f" /{stride}" if stride > 1 else "")
+    kind = f"{kind} {_sides(weight)}" + (f" /{stride}" if stride > 1 else "")
     return _layer(kind, output, weight, bias, weight[0].numel() * output[0].numel(), field), field, jump * stride
 
 
 def _convolve_up(args: Any, kwargs: Any, output: Tensor, field: int, jump: int) -> Step:
     weight, bias = args[1], _argument(args, kwargs, 2, "bias", None)
-    stride = _first(_argument(args, kwargs, 3, "stride", 1))
+    stride = _last(_argument(args, kwargs, 3, "stride", 1))
     work = weight.numel() * args[0][0, 0].numel()
-    kind = f"transpose convolution {weight.shape[-2]}x{weight.shape[-1]} x{stride}"
+    kind = f"transpose convolution {_sides(weight)} x{stride}"
     return _layer(kind, output, weight, bias, work, field), field, max(1, jump // stride)
 
 
@@ -131,8 +132,8 @@ def _connect(args: Any, kwargs: Any, output: Tensor, field: int, jump: int) -> S
 
 
 def _pool(args: Any, kwargs: Any, output: Tensor, field: int, jump: int) -> Step:
-    kernel = _first(_argument(args, kwargs, 1, "kernel_size", 1))
-    stride = _first(_argument(args, kwargs, 2, "stride", None) or kernel)
+    kernel = _last(_argument(args, kwargs, 1, "kernel_size", 1))
+    stride = _last(_argument(args, kwargs, 2, "stride", None) or kernel)
     field += (kernel - 1) * jump
     return _layer(f"pool {kernel}x{kernel} /{stride}", output, None, None, 0, field), field, jump * stride
 
@@ -142,8 +143,11 @@ def _enlarge(args: Any, kwargs: Any, output: Tensor, field: int, jump: int) -> S
 
 
 STEPS: dict[str, Callable[..., Step]] = {
+    "conv1d": _convolve,
     "conv2d": _convolve,
+    "conv3d": _convolve,
     "conv_transpose2d": _convolve_up,
+    "conv_transpose3d": _convolve_up,
     "linear": _connect,
     "max_pool2d": _pool,
     "_max_pool2d": _pool,
@@ -168,5 +172,10 @@ def _argument(args: Any, kwargs: Any, position: int, name: str, default: Any) ->
     return args[position] if len(args) > position else kwargs.get(name, default)
 
 
-def _first(value: Any) -> int:
-    return int(value[0] if isinstance(value, tuple | list) else value)
+def _sides(weight: Tensor) -> str:
+    return "x".join(map(str, weight.shape[2:]))
+
+
+def _last(value: Any) -> int:
+    """Along the rows: a convolution over volumes may take other steps from slice to slice."""
+    return int(value[-1] if isinstance(value, tuple | list) else value)

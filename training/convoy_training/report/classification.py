@@ -24,7 +24,13 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     """The confusion matrix, precision-recall and ROC curves of each class, and the worst mistakes."""
     data = load_split(config, split)
     found = predict_split(predict, config, split)
-    scores, truth, count = torch.from_numpy(found), torch.from_numpy(data.labels), len(data.classes)
+    mistakes = Section("Worst mistakes", "The wrong answers given with most confidence.", shots=show_worst(data, found))
+    return [*show_answers(found, data.labels, data.classes), mistakes]
+
+
+def show_answers(found: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> list[Section]:
+    """The confusion matrix and the curves of each class; found: probabilities [N,C]; labels: [N]."""
+    scores, truth, count = torch.from_numpy(found), torch.from_numpy(labels), len(classes)
     confusion = multiclass_confusion_matrix(scores, truth, count).numpy()
     precision, recall, _ = multiclass_precision_recall_curve(scores, truth, count)
     averages = multiclass_average_precision(scores, truth, count, average=None)
@@ -32,23 +38,21 @@ def review(predict: Predict, config: Config, split: str) -> list[Section]:
     areas = multiclass_auroc(scores, truth, count, average=None)
     curves = [
         Line(f"{name} {average:.3f}", r.numpy()[::-1], p.numpy()[::-1])
-        for name, p, r, average in zip(data.classes, precision, recall, averages, strict=True)
+        for name, p, r, average in zip(classes, precision, recall, averages, strict=True)
     ]
     characteristics = [
         Line(f"{name} {area:.4f}", f.numpy(), t.numpy())
-        for name, f, t, area in zip(data.classes, false_positive, true_positive, areas, strict=True)
+        for name, f, t, area in zip(classes, false_positive, true_positive, areas, strict=True)
     ]
     return [
         Section("Confusions", "Each row is a class, each column an answer.",
-                [draw_matrix(confusion, data.classes, "top-1 answers")],
+                [draw_matrix(confusion, classes, "top-1 answers")],
                 card="Each row is a class, each column an answer; the diagonal is right, the darker the oftener."),
         Section("Each class against the rest", "The legends give average precision, and the area under the ROC curve.",
                 [draw_lines(curves, "recall", "precision", steps=True),
                  draw_lines(characteristics, "false positive rate", "true positive rate", steps=True)],
                 card="Each class against the rest, as the least probability that counts falls from left to right; the "
                 "further to the upper right, the better. The legend gives average precision."),
-        Section("Worst mistakes", "The wrong answers given with most confidence.",
-                shots=show_worst(data, found)),
     ]  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 classification.py     one label per picture
 detection.py          boxes with labels
+embedding.py          an embedding of pictures of anything
+signal_classification.py  one label per signal
 localisation.py       one box with its label, or none
 segmentation.py       a class for each pixel
 face_detection.py     boxes of faces with landmarks

@@ -1,7 +1,7 @@
 """Answers of classification, detection and segmentation."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +36,30 @@ class Classification(Answer):
 
     labels: tuple[Label, ...]
     image_size: Size
+    model: Model
+
+    @property
+    def best(self) -> Label | None:
+        """The most probable label; None if all are below `min_probability`."""
+        return self.labels[0] if self.labels else None
+
+
+@dataclass(frozen=True)
+class ImageEmbedding(Answer):
+    """The embedding of a picture: float32 [D] of length 1. model_sha256: only embeddings of one graph compare."""
+
+    values: npt.NDArray[np.float32] = field(repr=False, compare=False)
+    image_size: Size
+    model: Model
+    model_sha256: str
+
+
+@dataclass(frozen=True)
+class SignalClassification(Answer):
+    """What a signal shows; labels best first. resampled: it was converted to the model's rate."""
+
+    labels: tuple[Label, ...]
+    resampled: bool
     model: Model
 
     @property
@@ -113,13 +137,27 @@ def read_classifications(response: classification_pb2.ClassifyResponse) -> list[
     """One for each picture."""
     model = read_model(response.model)
     return [
-        Classification(
-            tuple(Label(label.index, label.name, label.probability) for label in result.labels),
-            read_size(result.image_size),
-            model,
-        )
-        for result in response.results
+        Classification(_read_labels(result.labels), read_size(result.image_size), model) for result in response.results
     ]
+
+
+def read_image_embeddings(response: classification_pb2.EmbedImagesResponse) -> list[ImageEmbedding]:
+    """One for each picture."""
+    model, sha256 = read_model(response.model), response.model_sha256
+    return [
+        ImageEmbedding(np.array(one.values, np.float32), read_size(one.image_size), model, sha256)
+        for one in response.results
+    ]
+
+
+def read_signals(response: classification_pb2.ClassifySignalResponse) -> list[SignalClassification]:
+    """One for each signal."""
+    model = read_model(response.model)
+    return [SignalClassification(_read_labels(one.labels), one.resampled, model) for one in response.results]
+
+
+def _read_labels(labels: Iterable[classification_pb2.Label]) -> tuple[Label, ...]:
+    return tuple(Label(label.index, label.name, label.probability) for label in labels)
 
 
 def read_detections(response: detection_pb2.DetectResponse) -> list[Detections]:

@@ -3,6 +3,8 @@
 operation.py     the plan of one call, the same for both clients
 conversation.py  many operations of one kind on one streaming call
 vision.py        classification, detection and segmentation
+volumes.py       segmentation of volumes
+signals.py       classification of signals
 imaging.py       imaging
 explanation.py   calls that explain an answer
 faces.py         the faces service

@@ -39,6 +39,24 @@ def classify_many(
     return plan("classification", request, classification_pb2.ClassifyResponse, vision.read_classifications)
 
 
+def embed_image(picture: Picture, *, model: str = "", channels: Channels = "rgb") -> Operation[vision.ImageEmbedding]:
+    """The embedding of a picture, by an embedder of things: similar for pictures of the same kind of thing."""
+    return plan(
+        "classification",
+        _embed([picture], model, channels),
+        classification_pb2.EmbedImagesResponse,
+        lambda response: only(vision.read_image_embeddings(response)),
+    )
+
+
+def embed_images(
+    pictures: Iterable[Picture], *, model: str = "", channels: Channels = "rgb"
+) -> Operation[list[vision.ImageEmbedding]]:
+    """`embed_image` for several pictures in one call. Results come in their order; if one fails, so does the call."""
+    request = _embed(pictures, model, channels)
+    return plan("classification", request, classification_pb2.EmbedImagesResponse, vision.read_image_embeddings)
+
+
 def detect(
     picture: Picture,
     *,
@@ -113,6 +131,10 @@ def _classify(
     return classification_pb2.ClassifyRequest(
         images=write_images(pictures, channels), model=write_model(model), top_k=top_k, min_probability=min_probability
     )
+
+
+def _embed(pictures: Iterable[Picture], model: str, channels: Channels) -> classification_pb2.EmbedImagesRequest:
+    return classification_pb2.EmbedImagesRequest(images=write_images(pictures, channels), model=write_model(model))
 
 
 def _detect(

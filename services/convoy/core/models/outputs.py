@@ -50,7 +50,7 @@ def _shapes(manifest: Manifest, batch: int, size_hw: tuple[int, int]) -> dict[st
         "coefficients": (batch, None, None),
         "masks": (batch, None, None, None),
         "points": (batch, None, len(manifest.points), None),
-        "class_map": (batch, *size_hw),
+        "class_map": (batch, *([manifest.volume.slices] if manifest.volume else []), *size_hw),
         "embeddings": (batch, manifest.embedding_size),
         "pictures": (batch, *_answered(manifest, size_hw), None),
     }

@@ -66,11 +66,13 @@ class Pipeline:
         interpret: Interpret[Context, Result],
         weigh: Callable[[Source], int],
         deadline: float | None,
+        called: str = "picture",
     ) -> list[Result]:
-        """Return the results in the order of the sources. Raises the first failure, and names the picture that failed.
+        """Return the results in the order of the sources. Raises the first failure, and names the source that failed.
 
         prepare: source -> (graph input [...], context); interpret: (rows of the outputs, context) -> result. Neither
-        may touch the event loop. weigh: how many pixels a source has. deadline: on time.monotonic's clock.
+        may touch the event loop. weigh: how many pixels a source has. deadline: on time.monotonic's clock. called: what
+        a source is.
         """
 
         def prepare_one(source: Source) -> tuple[list[npt.NDArray[np.generic]], Context]:
@@ -80,7 +82,7 @@ class Pipeline:
         def interpret_one(outputs: list[Outputs], context: Context) -> Result:
             return interpret(outputs[0], context)
 
-        return await self.run_looks(model, sources, prepare_one, interpret_one, weigh, deadline)
+        return await self.run_looks(model, sources, prepare_one, interpret_one, weigh, deadline, called)
 
     async def run_looks(
         self,
@@ -90,6 +92,7 @@ class Pipeline:
         interpret: Callable[[list[Outputs], Context], Result],
         weigh: Callable[[Source], int],
         deadline: float | None,
+        called: str = "picture",
     ) -> list[Result]:
         """Do the same as `run` for a model that looks at each source several times: one output for each input."""
 
@@ -108,7 +111,7 @@ class Pipeline:
                 return result
 
         with model.statistics.request() as stages:
-            return await in_order(sources, one)
+            return await in_order(sources, one, called)
 
     async def run_tiles(
         self,
@@ -205,8 +208,13 @@ async def in_turns(
     return await at_once([asyncio.ensure_future(one(look)) for look in inputs])
 
 
-async def in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Value]]) -> list[Value]:
-    """Do `work` on all items at once; return the results in order. Raises the first failure and cancels the rest."""
+async def in_order(
+    items: Iterable[Item], work: Callable[[Item], Awaitable[Value]], called: str = "picture"
+) -> list[Value]:
+    """Do `work` on all items at once; return the results in order. Raises the first failure and cancels the rest.
+
+    called: what an item is, for the failure's message.
+    """
     sources = list(items)
     if len(sources) == 1:
         return [await work(sources[0])]
@@ -218,7 +226,7 @@ async def in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Value
             (i for i, t in enumerate(tasks) if t.done() and not t.cancelled() and t.exception() is error), None
         )
         if failed is not None:
-            error.message = f"picture {failed + 1} of {len(tasks)}: {error.message}"
+            error.message = f"{called} {failed + 1} of {len(tasks)}: {error.message}"
             error.metadata["image_index"] = str(failed)
         raise
 

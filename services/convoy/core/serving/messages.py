@@ -46,11 +46,11 @@ def size_of(image: common_pb2.Image) -> int:
     return image.raw.width * image.raw.height
 
 
-def check_image_count(images: Sequence[common_pb2.Image], most: int) -> None:
-    """Raise InvalidArgument unless there is at least one picture and at most `most`."""
+def check_image_count(images: Sequence[object], most: int, called: str = "pictures") -> None:
+    """Raise InvalidArgument unless there is at least one picture and at most `most`. called: what they are."""
     if not 1 <= len(images) <= most:
         facts = {"images": len(images), "max_images": most}
-        raise InvalidArgument("BAD_ARGUMENT", f"the call has {len(images)} pictures; send 1 to {most}", facts)
+        raise InvalidArgument("BAD_ARGUMENT", f"the call has {len(images)} {called}; send 1 to {most}", facts)
 
 
 def check_range(name: str, value: float, low: float, high: float) -> float:

@@ -16,6 +16,7 @@ from convoy.core.api import API, ServiceName
 from convoy.core.manifest import Manifest, Task
 from convoy.core.models.engine import Outputs
 from convoy.core.models.host import ModelHost
+from convoy.core.models.loaded_model import LoadedModel
 from convoy.core.pictures.decoding import Picture, Pixels
 from convoy.core.pictures.resizing import Placement, min_side
 from convoy.core.serving.answers import reserve
@@ -38,14 +39,16 @@ Interpreter: TypeAlias = Callable[[Request, Manifest], Callable[[Outputs, Placem
 class PictureServicer(Generic[Request, Result, Response]):
     """Answers calls that carry pictures, with the models of a host.
 
-    SERVICE: its name; CALLS: the RPCs that take pictures; TASKS: what its models do; RESPONSE, STREAM_RESPONSE: the
-    messages of the call and of its stream; prepare: the task's function from a picture to the graph's input;
-    ANSWER_WEIGHT: how many pixels of memory, of three bytes each, one pixel takes while its answer is made.
+    SERVICE: its name; CALLS: the RPCs that take pictures; TASKS: what its models do; BESIDE: what models of its other
+    RPCs do; RESPONSE, STREAM_RESPONSE: the messages of the call and of its stream; prepare: the task's function from a
+    picture to the graph's input; ANSWER_WEIGHT: how many pixels of memory, of three bytes each, one pixel takes while
+    its answer is made.
     """
 
     SERVICE: ClassVar[ServiceName]
     CALLS: ClassVar[tuple[str, ...]]
     TASKS: ClassVar[tuple[Task, ...]]
+    BESIDE: ClassVar[tuple[Task, ...]] = ()
     RESPONSE: ClassVar[Any]
     STREAM_RESPONSE: ClassVar[Any]
     prepare: ClassVar[Prepare]
@@ -60,6 +63,10 @@ class PictureServicer(Generic[Request, Result, Response]):
         Raises InvalidArgument.
         """
         raise NotImplementedError
+
+    async def find_model(self, request: Any) -> LoadedModel:
+        """Get the model that a request names. Raises NotFound, FailedPrecondition(WRONG_TASK, BAD_MODEL)."""
+        return await self._host.model(request.model.name, request.model.version, self.TASKS)
 
     def complete(self, response: Any, manifest: Manifest) -> None:
         """Add what the answer says beside results and model."""
@@ -89,7 +96,7 @@ class PictureServicer(Generic[Request, Result, Response]):
     async def answer_by(self, interpreter: Interpreter[Request, Result], request: Any, context: Context) -> Response:
         """Answer as `answer` does, with another function in the place of `interpreter`."""
         check_image_count(request.images, self._host.settings.max_images_per_call)
-        model = await self._host.model(request.model.name, request.model.version, self.TASKS)
+        model = await self.find_model(request)
         manifest, limits, prepare = model.manifest, self._host.limits, type(self).prepare
         interpret, smallest = interpreter(request, manifest), min_side(manifest.input)
         await self._reserve_answer(request)
@@ -129,7 +136,7 @@ def picture_service(
     may_lack: it starts without its default model too.
     """
     chosen = {f"CONVOY_{kind.SERVICE.upper()}_MODEL": settings.model_of(kind.SERVICE)}
-    host = ModelHost(settings, kind.TASKS, chosen, may_lack)
+    host = ModelHost(settings, (*kind.TASKS, *kind.BESIDE), chosen, may_lack)
 
     def add_to(server: grpc.aio.Server) -> None:
         add(kind(host), server)

@@ -24,16 +24,19 @@ Record = TypeVar("Record", "Model", "Policy", "VectorSets")
 SINCE_0_1_0 = ("rate_unit", "same_occasion", "average_faces")
 """Facts of Policy that 0.1.0 did not have. The next ones belong here too."""
 CARRIED = {"rest", "later"}
+THINGS = "embedding"
+"""The task of an embedder that is not of faces. 0.1.0 cannot read a gallery with it, and could not answer for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The face embedder that a gallery is bound to."""
+    """The embedder that a gallery is bound to. task: THINGS for one of things, empty for one of faces."""
 
     name: str
     version: str
     sha256: str
     embedding_size: int
+    task: str = ""
     rest: Rest = field(default_factory=dict, hash=False)
 
 
@@ -99,8 +102,11 @@ class Gallery:
         policy = {name: fact for name, fact in _written(self.policy).items() if name not in SINCE_0_1_0}
         if not self.policy.max_people:
             del policy["max_people"]
+        model = _written(self.model)
+        if not self.model.task:
+            del model["task"]
         kept = {
-            "model": _written(self.model),
+            "model": model,
             "description": self.description,
             "policy": policy,
             "create_time_ms": self.create_time_ms,

@@ -38,6 +38,9 @@ _GALLERY = "/v1/galleries/{gallery}"
 _PERSON = f"{_GALLERY}/people/{{person_id}}"
 _CLASSIFY = "/convoy.v1.ClassificationService/Classify"
 _EXPLAIN = "/convoy.v1.ClassificationService/Explain"
+_SIGNALS = "/convoy.v1.ClassificationService/ClassifySignal"
+_EMBED = "/convoy.v1.ClassificationService/EmbedImages"
+_EMBEDDER = "/convoy.v1.ClassificationService/GetEmbedder"
 _DETECT = "/convoy.v1.DetectionService/Detect"
 _SEGMENT = "/convoy.v1.SegmentationService/Segment"
 _TRANSFORM = "/convoy.v1.ImagingService/Transform"
@@ -45,6 +48,9 @@ _FACES = "/convoy.v1.FaceService"
 
 OPERATIONS = (
     Operation("POST", "/v1/classify", _CLASSIFY, "Say what pictures show", "Pictures", "classification"),
+    Operation("POST", "/v1/classify/signals", _SIGNALS, "Say what signals show", "Signals"),
+    Operation("POST", "/v1/embed", _EMBED, "Turn pictures into embeddings", "Pictures"),
+    Operation("GET", "/v1/embedder", _EMBEDDER, "Show an embedder and its calibration", "Pictures"),
     Operation("POST", "/v1/explain", _EXPLAIN, "Show what speaks for a label", "Pictures", "explained"),
     Operation(
         "POST",

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from convoy.core.manifest import Export, InputSpec, Manifest, PictureSpec, Task, Training
+from convoy.core.manifest import Export, InputSpec, Manifest, PictureSpec, SignalSpec, Task, Training, VolumeSpec
 from convoy.core.models.outputs import output_problem
 
 BATCH, HEIGHT, WIDTH = 2, 8, 6
@@ -16,12 +16,17 @@ GOOD: dict[Task, dict[str, np.ndarray]] = {
         "landmarks": np.zeros((2, 5, 5, 2), np.float32),
     },
     Task.FACE_EMBEDDING: {"embeddings": np.zeros((2, 16), np.float32)},
+    Task.VOLUME_SEGMENTATION: {"class_map": np.zeros((2, 3, 8, 6), np.uint8)},
+    Task.EMBEDDING: {"embeddings": np.zeros((2, 16), np.float32)},
+    Task.SIGNAL_CLASSIFICATION: {"probabilities": np.zeros((2, 3), np.float32)},
     Task.PICTURE_TO_PICTURE: {"pictures": np.zeros((2, 8, 4, 3), np.float32)},  # twice as large, less the overlap
 }
 
 
 def problem(task: Task, facts: dict[str, object] | None = None, **changed: np.ndarray) -> str:
     picture = task is Task.PICTURE_TO_PICTURE
+    signal = SignalSpec(rate_hz=10, length=WIDTH) if task is Task.SIGNAL_CLASSIFICATION else None
+    row = InputSpec(height=1, width=WIDTH, resize="none")
     tiles, whole = InputSpec(long_side=64, resize="tiles"), InputSpec(height=HEIGHT, width=WIDTH, resize="stretch")
     manifest = Manifest(
         name="net",
@@ -29,7 +34,9 @@ def problem(task: Task, facts: dict[str, object] | None = None, **changed: np.nd
         task=task,
         architecture="none",
         sha256="0" * 64,
-        input=tiles if picture else whole,
+        input=tiles if picture else row if signal else whole,
+        signal=signal,
+        volume=VolumeSpec(slices=3) if task is Task.VOLUME_SEGMENTATION else None,
         picture=PictureSpec(scale=2, overlap=2, trimmed=True) if picture else None,
         labels=[] if task in (Task.FACE_DETECTION, Task.FACE_EMBEDDING) else ["a", "b", "c"],
         embedding_size=16,
