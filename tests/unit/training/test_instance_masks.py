@@ -137,8 +137,8 @@ def test_draws_of_pictures_give_the_precision_that_pycocotools_gives_on_them() -
     random, found, truth = np.random.default_rng(0), [], []
     for _ in range(6):
         discs = [np.zeros((60, 60), np.uint8) for _ in range(3)]
-        for place, disc in enumerate(discs):
-            cv2.circle(disc, (15 + 15 * place, int(random.integers(12, 48))), 8, 1, -1)
+        for number, disc in enumerate(discs):
+            cv2.circle(disc, (15 + 15 * number, int(random.integers(12, 48))), 8, 1, -1)
         moved = [np.roll(disc, int(random.integers(0, 6)), 0) for disc in discs]
         kept = [read_mask({"size": [60, 60], "counts": counts(one)}, (60, 60)) for one in (*discs, *moved)]
         truth.append(Masks(kept[:3], np.zeros(3, int)))

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from convoy.core.manifest import Manifest
 from convoy.core.pictures.resizing import min_side
 from convoy.detection import task
 from numpy.typing import NDArray
@@ -46,13 +47,15 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
 def find_objects(predict: Predict, config: Config, split: str, threshold: float) -> list[Boxes]:
     """The objects that the service would find in each picture of a split, down to the score `threshold`."""
     options = task.Options(detection_threshold=threshold, iou_threshold=config.iou_threshold, max_detections=100)
-    return [collect(found) for found in detect(predict, config, split, options)]
+    return [collect(found) for found in _detect(predict, config, split, options)]
 
 
-def detect(predict: Predict, config: Config, split: str, options: task.Options) -> list[list[task.Detection]]:
-    """The service's answer for each picture of a split."""
-    manifest, found = describe(config).preview(), []
-    for example in load_split(config, split).examples:
+def detect(
+    predict: Predict, manifest: Manifest, examples: Sequence[Example], options: task.Options
+) -> list[list[task.Detection]]:
+    """The service's answer for each picture; manifest: as `Export.preview` gives it."""
+    found = []
+    for example in examples:
         picture = example.photo.decode(min_side(manifest.input))
         canvas, placement = task.prepare(picture, manifest)
         outputs = {name: values[0] for name, values in predict(canvas[None]).items()}
@@ -64,7 +67,7 @@ def measure_masks(predict: Predict, config: Config, split: str) -> list[Metric]:
     """The average precision of the masks that the service would find in a split."""
     data = load_split(config, split)
     options = task.Options(0.01, config.iou_threshold, max_detections=MOST_MASKS, masks=True)
-    found = [collect_masks(one) for one in detect(predict, config, split, options)]
+    found = [collect_masks(one) for one in _detect(predict, config, split, options)]
     truth = [Masks(example.masks, example.labels) for example in data.examples]
     evaluation = evaluate_masks(found, truth, data.classes)
     intervals = resample_pictures(evaluation, summarise_masks)
@@ -79,7 +82,7 @@ def measure_points(predict: Predict, config: Config, split: str) -> list[Metric]
     """The average precision of the named points that the service would find in a split, by object similarity (OKS)."""
     data = load_split(config, split)
     options = task.Options(0.01, config.iou_threshold, max_detections=100)
-    found = [collect_poses(one, len(config.points)) for one in detect(predict, config, split, options)]
+    found = [collect_poses(one, len(config.points)) for one in _detect(predict, config, split, options)]
     truth = [Poses(_points(example), example.boxes_xyxy, example.labels) for example in data.examples]
     evaluation = evaluate_poses(found, truth, data.classes, find_sigmas(config.points, config.point_sigmas))
     intervals = resample_pictures(evaluation, summarise_poses)
@@ -87,6 +90,10 @@ def measure_points(predict: Predict, config: Config, split: str) -> list[Metric]
         Metric(name, value, config.data.title, split, len(truth), intervals[name], "points")
         for name, value in summarise_poses(read_precision(evaluation)).items()
     ]
+
+
+def _detect(predict: Predict, config: Config, split: str, options: task.Options) -> list[list[task.Detection]]:
+    return detect(predict, describe(config).preview(), load_split(config, split).examples, options)
 
 
 def _points(example: Example) -> NDArray[np.float32]:
