@@ -73,7 +73,7 @@ class Part:
         self.archive, self.file, self.folder = archive, file, folder
         self.document = parse(archive.read_text(file), file)
         self.categories = _name_categories(self.document, file)
-        self.points = {one["id"]: tuple(map(str, one.get("keypoints") or ())) for one in self.document["categories"]}
+        self.points = {one["id"]: _name_points(one) for one in self.document["categories"]}
 
     def list_pictures(self) -> list[Listed]:
         """The pictures with their boxes. A picture that is listed twice is one picture with the boxes of both."""
@@ -210,6 +210,11 @@ def _name_categories(document: Document, file: str) -> dict[Any, str]:
         else:
             names[entry["id"]] = name
     return names
+
+
+def _name_points(category: Entry) -> tuple[str, ...]:
+    names = category.get("keypoints")
+    return tuple(map(str, names)) if isinstance(names, list) else ()
 
 
 def _name(key: str, place: int, entry: Entry) -> str:

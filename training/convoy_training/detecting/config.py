@@ -33,13 +33,13 @@ class Config(recipe.Config):
 
     data: Source
     architecture: Annotated[str, AfterValidator(named_for("detection"))] = "yolo"
-    widths: recipe.Counts = Field((12, 24, 48, 96, 160), description="none for the faster-rcnn: VGG-16")
+    widths: recipe.Counts = Field((12, 24, 48, 96, 160), description="none for faster-rcnn and mask-rcnn: VGG-16")
     depths: recipe.Counts = Field((1, 1, 2, 1), description="of the yolo")
     head_width: int = Field(48, gt=0, description="of the yolo's heads; of the others' fully connected layers")
     anchor_sizes: tuple[recipe.Positive, ...] = Field(
-        (32, 64, 128), min_length=1, description="of the faster-rcnn, in input pixels"
+        (32, 64, 128), min_length=1, description="of faster-rcnn and mask-rcnn, in input pixels"
     )
-    proposals: int = Field(100, gt=0, description="regions that the faster-rcnn's second stage looks at")
+    proposals: int = Field(100, gt=0, description="regions that the second stage of faster-rcnn and mask-rcnn looks at")
     pyramid: tuple[recipe.Positive, ...] = Field(
         (2.0, 1.0, 0.5), min_length=1, description="scales at which the sliding-window looks"
     )
@@ -85,6 +85,8 @@ class Config(recipe.Config):
         if (find_detector(self).teaches == "points") != bool(self.points):
             raise ValueError("points: name the points that the yolo-points finds; leave them out for other networks")
         check_points(self.points, self.point_sigmas)
+        if self.teacher and find_detector(self).teaches:
+            raise ValueError(f"teacher: a {self.architecture} learns {find_detector(self).teaches} by labels alone")
         if self.teacher and find_detector(self).compute_loss is not Detector.compute_loss:
             raise ValueError(f"teacher: the {self.architecture} has no cells to compare; take one of the yolos")
         return self
@@ -100,23 +102,26 @@ def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format, once."""
     # A localiser reads the same splits and has no detector.
     beside: Beside = find_detector(config).teaches if isinstance(config, Config) else ""
-    points = tuple(config.points) if beside == "points" else ()
-    loaded: Split = _read(config.data.path, split, config.data.reading, config.data.format, beside, points)
+    place = config.data.path, split, config.data.reading, config.data.format
+    loaded: Split = _read_beside(*place, beside, tuple(config.points)) if beside else _read(*place)
     return loaded.through(config.window) if config.window else loaded
 
 
 @remembered
-def _read(path: str, split: str, how: Reading, form: str, beside: Beside, points: tuple[str, ...]) -> Split:
-    # Remembered with its masks, since each of many objects takes time to be read.
+def _read_beside(path: str, split: str, how: Reading, form: str, beside: Beside, points: tuple[str, ...]) -> Split:
+    # Remembered as the readers remember boxes, since the masks of many objects take time to be read.
+    loaded = _read(path, split, how, form)
+    return with_masks(loaded, path) if beside == "masks" else with_points(loaded, path, points)
+
+
+def _read(path: str, split: str, how: Reading, form: str) -> Split:
     loaded: Split
     if form in tools.READERS:
         loaded = tools.load_split(path, split, form, how)
     else:
         module: Any = {"voc": voc, "coco": coco, "yolo": yolo, "isbi": isbi_cells}[form]
         loaded = module.load_split(path, split, how)
-    if beside == "masks":
-        return with_masks(loaded, path)
-    return with_points(loaded, path, points) if beside == "points" else loaded
+    return loaded
 
 
 def describe_input(config: Config) -> InputSpec:
