@@ -15,6 +15,7 @@ from convoy.cli.app import app
 from convoy.client.answers.common import Box
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import Manifest, Task, digest
+from convoy.core.serving import explaining
 from convoy.drawing.drawing import draw_explanation
 from convoy.importing.inspection import inspect
 from convoy.importing.model_import import import_model
@@ -271,6 +272,21 @@ async def test_a_class_needs_its_own_pixels_where_the_network_looks_at_nothing_e
         assert (answer.code.name, answer.reason) == ("FAILED_PRECONDITION", "NOTHING_TO_EXPLAIN")
         largest = segmentation_pb2.ExplainSegmentationRequest(image=sent(picture))
         assert (await stub.ExplainSegmentation(largest)).label == "dark"
+
+
+async def test_a_class_without_a_label_is_named_before_the_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_repository(tmp_path) / "camvid-unet" / "1"
+    manifest = Manifest.model_validate_json((folder / "manifest.json").read_text())
+    assert manifest.labels == ["dark", "bright"]
+    (folder / "manifest.json").write_text(manifest.model_copy(update={"labels": ["dark"]}).model_dump_json())
+    monkeypatch.setattr(explaining, "look_again", lambda *_: pytest.fail("it looks"))
+    async with running("segmentation", tmp_path) as service:
+        request = segmentation_pb2.ExplainSegmentationRequest(image=sent(np.full((48, 64, 3), 250, np.uint8)))
+        answer = await refusal(SegmentationServiceStub(service.channel).ExplainSegmentation, request)
+    assert (answer.code.name, answer.reason) == ("FAILED_PRECONDITION", "BAD_MODEL")
+    assert "finds class 1 but has only 1 labels" in answer.message
 
 
 async def test_what_makes_a_face_similar_lies_in_the_face(models: Path) -> None:

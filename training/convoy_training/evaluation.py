@@ -99,7 +99,7 @@ def ensemble(subjects: Sequence[Subject]) -> Subject:
 
     Probabilities and embeddings are averaged; of class maps each pixel takes the majority, the first model's where
     there is none; boxes are put side by side, for non-maximum suppression to choose from. Raises RecipeError, also on
-    the first pictures if nothing merges what the models answer, such as masks of objects or pictures.
+    the first pictures if nothing merges what the models answer, such as prototypes of masks or pictures.
     """
     first = subjects[0]
     labels = first.task.describe(first.config).manifest.get("labels")
@@ -110,7 +110,7 @@ def ensemble(subjects: Sequence[Subject]) -> Subject:
 
     def predict(images: Images) -> dict[str, NDArray[Any]]:
         answers = [subject.predict(images) for subject in subjects]
-        known = MERGED | ({"landmarks"} if "boxes" in answers[0] else set())  # of each box
+        known = MERGED | ({"landmarks", "masks", "points"} if "boxes" in answers[0] else set())  # of each box
         if others := sorted(set(answers[0]) - known):
             raise RecipeError(f"{first.target} cannot be averaged: nothing merges its {' and '.join(others)}")
         return {name: _merge(name, [answer[name] for answer in answers]) for name in answers[0]}

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from convoy_training.data import masks
+from convoy_training.detecting.config import load_split
+from convoy_training.detecting.measuring import find_objects, find_truth
 from convoy_training.errors import RecipeError
 from convoy_training.evaluation import Subject, open_subject
 from convoy_training.metrics.accuracy import measure_counts
@@ -20,7 +22,7 @@ from convoy_training.metrics.overlap import count_pixels, measure_accuracy, meas
 from convoy_training.metrics.paired import Difference, Resampled, Rows, compare_paired, mcnemar_p_value
 from convoy_training.metrics.precision import evaluate_boxes, resample_curves
 from convoy_training.tables import print_table
-from convoy_training.tasks import classification, detection, segmentation
+from convoy_training.tasks import classification, segmentation
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,9 @@ def answer_first(model: Subject, split: str) -> NDArray[np.int64]:
 
 
 def _detect(model: Subject, asked: Subject, split: str) -> Resampled:
-    data = detection.load_split(asked.config, split)
-    truth = [detection.find_truth(example) for example in data.examples]
-    found = detection.find_objects(model.predict, model.config, split, 0.001)
+    data = load_split(asked.config, split)
+    truth = [find_truth(example) for example in data.examples]
+    found = find_objects(model.predict, model.config, split, 0.001)
     curves = resample_curves(evaluate_boxes(found, truth, data.classes))
 
     def measure(rows: Rows) -> Mapping[str, float]:

@@ -56,6 +56,8 @@ def parse_space(text: str) -> Space:
     try:
         if dots:
             ends = float(low), float(high)
+            if not all(map(math.isfinite, ends)):
+                raise RecipeError(f"--try {text}: give two numbers")
             if ends[0] >= ends[1]:
                 raise RecipeError(f"--try {text}: write the smaller number first")
             return Space(field, low=ends[0], high=ends[1], whole=all(end.strip().isdecimal() for end in (low, high)))
@@ -98,8 +100,11 @@ def sweep(
     storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
     study = optuna.create_study(storage=storage, study_name="sweep", load_if_exists=True)
     begun, asked = study.user_attrs.get(SPACES), [repr(space) for space in spaces]
-    if begun not in (None, asked):
+    drawn = [set(trial.params) for trial in study.trials if trial.params]
+    # A sweep of an older version does not say how it was begun, but what it has drawn.
+    if begun not in (None, asked) or any(names != {space.field for space in spaces} for names in drawn):
         raise RecipeError(f"{folder}: this sweep was begun with other --try: choose another one with --folder")
+    check_folder(folder, len(study.trials), trials)
     study.set_user_attr(SPACES, asked)
     # A sweep that goes on must not draw its first values again.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
@@ -133,8 +138,19 @@ def run_trial(recipe: Path, values: dict[str, Any], run: Path, fixed: Sequence[s
         code = subprocess.run(words, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
     if code:
         return Trial(run, values)
-    first = read_metrics(run)[0]
+    first = next(iter(read_metrics(run)), None)
+    if first is None:
+        return Trial(run, values)
     return Trial(run, values, first.name, first.value if math.isfinite(first.value) else None)
+
+
+def check_folder(folder: Path, first: int, trials: int) -> None:
+    """Raises RecipeError for a run that is there and that the sweep's journal does not know: each trial would fail."""
+    for number in range(first, first + trials):
+        if (run := folder / f"{number:03}").exists():
+            raise RecipeError(
+                f"{run}: is no run of this sweep, whose {JOURNAL} does not know it: choose another --folder"
+            )
 
 
 def check_spaces(recipe: Path, spaces: Sequence[Space], fixed: Sequence[str]) -> None:
@@ -154,16 +170,24 @@ def check_spaces(recipe: Path, spaces: Sequence[Space], fixed: Sequence[str]) ->
 
 
 def read_results(file: Path, spaces: Sequence[Space]) -> list[Trial]:
-    """The trials of earlier calls."""
+    """The trials of earlier calls; without a number as its value, one has failed. RecipeError for other fields."""
     if not file.exists():
         return []
     with file.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    return [
-        Trial(Path(row["run"]), {space.field: yaml.safe_load(row[space.field]) for space in spaces}, row["metric"],
-              float(row["value"]) if row["value"] else None)
-        for row in rows
-    ]  # fmt: skip
+    try:
+        return [
+            Trial(Path(row["run"]), {space.field: yaml.safe_load(row[space.field]) for space in spaces}, row["metric"],
+                  _read_value(row["value"]))
+            for row in rows
+        ]  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
+        raise RecipeError(f"{file}: is not of a sweep with these --try: choose another --folder") from error
+
+
+def _read_value(text: str) -> float | None:
+    value = float(text) if text else math.nan
+    return value if math.isfinite(value) else None
 
 
 def describe(one: Trial) -> str:

@@ -13,7 +13,7 @@ from convoy.core.models.engine import Outputs
 from convoy.core.models.host import ModelHost
 from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import Placement
-from convoy.core.serving.explaining import Aim, Explainer, index_of
+from convoy.core.serving.explaining import Explainer
 from convoy.core.serving.messages import check_image_count, check_range, image_size, model_ref
 from convoy.core.serving.picture_service import PictureServicer, picture_service
 from convoy.core.serving.server import Service
@@ -56,15 +56,14 @@ class ClassificationServicer(
 
     async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         """Show which places of a picture speak for a label."""
-
-        def aim_for(manifest: Manifest) -> Aim:
-            index = index_of(request.label, manifest)
-            return lambda outputs, placement, picture: task.aim(outputs, index)
-
-        explained = await self._explainer.explain(request, deadline(context), aim_for)
-        index, manifest = explained.target.index, explained.manifest
+        explained = await self._explainer.explain(
+            request, deadline(context), lambda outputs, _, __, index, ___: task.aim(outputs, index)
+        )
         return pb.ExplainResponse(
-            explanation=explained.explanation, index=index, label=manifest.labels[index], model=model_ref(manifest)
+            explanation=explained.explanation,
+            index=explained.target.index,
+            label=explained.label,
+            model=model_ref(explained.manifest),
         )
 
     async def EmbedImages(self, request: pb.EmbedImagesRequest, context: Context) -> pb.EmbedImagesResponse:

@@ -164,6 +164,7 @@ class _Writers:
         if self._mot is not None:
             for one in answer:
                 if one.track_id:
-                    box = (one.box.x_min, one.box.y_min, one.box.width, one.box.height)
+                    # MOTChallenge counts pixels from 1, so that the picture's corner is 1, 1.
+                    box = (one.box.x_min + 1, one.box.y_min + 1, one.box.width, one.box.height)
                     edges = ",".join(f"{edge:.2f}" for edge in box)
                     self._mot.write(f"{frame.number + 1},{one.track_id},{edges},{_score(one):.4f},-1,-1,-1\n")

@@ -479,6 +479,13 @@ class Manifest(Part):
         masks = MASK_OUTPUTS[self.masks.form] if self.masks else ()
         return (*OUTPUT_NAMES[self.task], *masks, *(("points",) if self.points else ()))
 
+    def label_of(self, index: int) -> str:
+        """Return the label of a class. Raises FailedPrecondition(BAD_MODEL) if it has none."""
+        if index >= len(self.labels):
+            message = f"{self.name} finds class {index} but has only {len(self.labels)} labels"
+            raise FailedPrecondition("BAD_MODEL", message)
+        return self.labels[index]
+
     @model_serializer(mode="wrap")
     def _without_what_is_newer(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = write(self)

@@ -10,7 +10,7 @@ from convoy.core.models.engine import Outputs
 from convoy.core.models.host import ModelHost
 from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import Placement
-from convoy.core.serving.explaining import Aim, Explainer, index_of, place_of
+from convoy.core.serving.explaining import Explainer
 from convoy.core.serving.messages import box, check_range, image_size, model_ref
 from convoy.core.serving.picture_service import PictureServicer, picture_service
 from convoy.core.serving.server import Service
@@ -73,21 +73,14 @@ class DetectionServicer(PictureServicer[pb.DetectRequest, pb.Detections, pb.Dete
         self, request: pb.ExplainDetectionRequest, context: Context
     ) -> pb.ExplainDetectionResponse:
         """Show which places of a picture make the model see an object."""
-        place = place_of(request)
-
-        def aim_for(manifest: Manifest) -> Aim:
-            index = index_of(request.label, manifest)
-            return lambda outputs, placement, picture: task.aim(outputs, placement, picture, index, place)
-
-        explained = await self._explainer.explain(request, deadline(context), aim_for)
-        target, manifest = explained.target, explained.manifest
-        assert isinstance(target, task.Aimed)  # task.aim makes no others
+        explained = await self._explainer.explain(request, deadline(context), task.aim)
+        assert isinstance(explained.target, task.Aimed)  # task.aim makes no others
         return pb.ExplainDetectionResponse(
             explanation=explained.explanation,
-            index=target.index,
-            label=manifest.labels[target.index],
-            place=box(target.place_xyxy),
-            model=model_ref(manifest),
+            index=explained.target.index,
+            label=explained.label,
+            place=box(explained.target.place_xyxy),
+            model=model_ref(explained.manifest),
         )
 
     def answer_weight(self, request: pb.DetectRequest) -> int:

@@ -7,8 +7,8 @@ from convoy.core.models.engine import Outputs
 from convoy.core.models.host import ModelHost
 from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import Placement
-from convoy.core.serving.explaining import Aim, Explainer, index_of, place_of
-from convoy.core.serving.messages import model_ref
+from convoy.core.serving.explaining import Explainer
+from convoy.core.serving.messages import image_size, model_ref
 from convoy.core.serving.picture_service import PictureServicer, picture_service
 from convoy.core.serving.server import Service
 from convoy.core.serving.status import Context, deadline
@@ -59,19 +59,12 @@ class SegmentationServicer(
         self, request: pb.ExplainSegmentationRequest, context: Context
     ) -> pb.ExplainSegmentationResponse:
         """Show which places of a picture a class needs for its pixels."""
-        place = place_of(request)
-
-        def aim_for(manifest: Manifest) -> Aim:
-            index = index_of(request.label, manifest)
-            return lambda outputs, placement, picture: task.aim(outputs, placement, picture, index, place)
-
-        explained = await self._explainer.explain(request, deadline(context), aim_for)
-        target, manifest = explained.target, explained.manifest
+        explained = await self._explainer.explain(request, deadline(context), task.aim)
         return pb.ExplainSegmentationResponse(
             explanation=explained.explanation,
-            index=target.index,
-            label=task.label_of(target.index, manifest),
-            model=model_ref(manifest),
+            index=explained.target.index,
+            label=explained.label,
+            model=model_ref(explained.manifest),
         )
 
     def complete(self, response: pb.SegmentResponse, manifest: Manifest) -> None:

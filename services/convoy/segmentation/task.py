@@ -46,15 +46,7 @@ def regions(mask: Mask, manifest: Manifest) -> list[Region]:
     parts = np.array_split(mask.reshape(-1), 1 + mask.size // 2**20)
     counts = np.sum([np.bincount(part, minlength=256) for part in parts], axis=0)
     present = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index] > 0]
-    return [Region(index, label_of(index, manifest), float(counts[index] / mask.size)) for index in present]
-
-
-def label_of(index: int, manifest: Manifest) -> str:
-    """Return the label of a class. Raises FailedPrecondition(BAD_MODEL) if it has none."""
-    if index >= len(manifest.labels):
-        message = f"{manifest.name} finds class {index} but has only {len(manifest.labels)} labels"
-        raise FailedPrecondition("BAD_MODEL", message)
-    return manifest.labels[index]
+    return [Region(index, manifest.label_of(index), float(counts[index] / mask.size)) for index in present]
 
 
 def aim(

@@ -14,7 +14,7 @@ from convoy_training.explanation.maps import find_last_map, follow_gradient, gra
 from convoy_training.explanation.measuring import build_predict, measure_pointing
 from convoy_training.explanation.mosaics import draw_mosaics, play
 from convoy_training.explanation.network import Opened, open_classifier, shuffle_weights
-from convoy_training.explanation.units import find_best, list_layers, patch_of
+from convoy_training.explanation.units import AT_ONCE, AT_ONCE_BYTES, MapLayer, find_best, list_layers, patch_of
 from convoy_training.tasks import classification
 from PIL import Image
 from torch import nn
@@ -92,6 +92,28 @@ def test_curves_of_the_right_order_fall_and_rise_sooner() -> None:
     assert curves.area(np.array([1.0, 1.0, 1.0])) == 1 and curves.area(np.array([0.0, 1.0])) == 0.5
 
 
+def test_a_map_of_another_size_than_its_picture_is_laid_over_it_and_few_frames_are_looked_at_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = np.full((8, 8, 3), 30, np.uint8)
+    image[:4] = (250, 30, 30)
+    whole, seen = build_predict(colours()), []
+
+    def predict(frames: np.ndarray) -> dict[str, np.ndarray]:
+        seen.append(len(frames))
+        return whole(frames)
+
+    large, small = np.zeros((8, 8), np.float32), np.zeros((4, 4), np.float32)
+    large[:4], small[:2] = 1, 1
+    wanted = curves.trace(predict, image, 0, large)
+    monkeypatch.setattr(curves, "AT_ONCE_PIXELS", 3 * 64)
+    seen.clear()
+    found = curves.trace(predict, image, 0, small)
+    assert max(seen) == 3 and sum(seen) == 2 * (curves.STEPS + 1)
+    np.testing.assert_allclose(found.deletion[[0, 8, 16]], wanted.deletion[[0, 8, 16]], atol=1e-6)
+    np.testing.assert_allclose(found.insertion[[0, 8, 16]], wanted.insertion[[0, 8, 16]], atol=1e-6)
+
+
 @pytest.mark.data
 def test_the_published_network_points_at_what_is_asked_for_and_with_shuffled_weights_it_guesses(root: Path) -> None:
     """The short form of `convoy-train pointing exported_models/cifar10-resnet/1 --whole`, which has more mosaics."""
@@ -157,7 +179,7 @@ def test_the_projection_is_the_deconvolution_by_hand() -> None:
 def test_the_best_picture_of_a_unit_and_its_patch() -> None:
     images = np.zeros((12, 8, 8, 3), np.uint8)
     images[7, 2, 5] = (255, 0, 0)
-    best = find_best(colours().model, "layer", images, [0], CONFIG)[0]
+    best = find_best(colours().model, MapLayer("layer", 2, 1), images, [0], CONFIG)[0]
     assert (len(best), best[0].picture, best[0].row, best[0].column) == (9, 7, 2, 5)
     assert best[0].value == pytest.approx(20)
     assert patch_of(best[0], (8, 8), (8, 8), 3) == (slice(1, 4), slice(4, 7))
@@ -166,6 +188,19 @@ def test_the_best_picture_of_a_unit_and_its_patch() -> None:
 def test_layers_come_with_what_their_units_see() -> None:
     layers = list_layers(Tower().eval(), torch.zeros(1, 3, 8, 8))
     assert [(one.name, one.channels, one.receptive_field) for one in layers] == [("first", 2, 3), ("second", 2, 4)]
+
+
+def test_of_large_pictures_fewer_are_looked_at_at_once() -> None:
+    small, large = (list_layers(Tower().eval(), torch.zeros(1, 3, side, side)) for side in (8, 1024))
+    assert [one.at_once for one in small] == [AT_ONCE, AT_ONCE]
+    assert [one.largest_bytes for one in large] == [4 * 2 * 1024**2] * 2  # of the first layer, which the second needs
+    assert large[1].at_once == AT_ONCE_BYTES // (8 * 1024**2) < AT_ONCE
+    assert MapLayer("huge", 1, 1, 2 * AT_ONCE_BYTES).at_once == 1
+
+
+def test_a_drawing_without_the_ending_of_a_picture_is_refused_before_the_work(tmp_path: Path) -> None:
+    words = ("explain", str(tmp_path / "no-model"), "no-photo.png", "--draw", str(tmp_path / "out.txt"))
+    assert "end its name with one of .png" in str(CliRunner().invoke(app, words).exception)
 
 
 def test_what_a_layer_keeps_whole_is_rebuilt() -> None:

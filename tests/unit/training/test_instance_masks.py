@@ -10,13 +10,15 @@ import pytest
 import torch
 from convoy.core.manifest import MASK_OUTPUTS
 from convoy_training.augment.mosaic import draw_mosaic, draw_single, place
-from convoy_training.data import isbi_cells
+from convoy_training.data import instances, isbi_cells
 from convoy_training.data.archive import open_archive
 from convoy_training.data.instances import decode, draw_instances, read_mask, shrink
+from convoy_training.detecting.measuring import measure_masks
 from convoy_training.errors import LabelError
 from convoy_training.losses.detection import Assignment
 from convoy_training.losses.masks import compute_mask_loss
-from convoy_training.metrics.mask_precision import Masks, measure_mask_precision
+from convoy_training.metrics.mask_precision import Masks, evaluate_masks, measure_mask_precision, summarise_masks
+from convoy_training.metrics.precision import resample_curves, resample_pictures
 from convoy_training.recipe_file import resolve_recipe
 from convoy_training.structures import Scene
 from convoy_training.tasks import detection
@@ -131,6 +133,25 @@ def test_average_precision_counts_overlap_of_masks_and_not_of_boxes() -> None:
     assert measure_mask_precision([Masks([], label[:0], sure[:0])], [truth], ["disc"])["mask_map_50"] == 0
 
 
+def test_draws_of_pictures_give_the_precision_that_pycocotools_gives_on_them() -> None:
+    random, found, truth = np.random.default_rng(0), [], []
+    for _ in range(6):
+        discs = [np.zeros((60, 60), np.uint8) for _ in range(3)]
+        for number, disc in enumerate(discs):
+            cv2.circle(disc, (15 + 15 * number, int(random.integers(12, 48))), 8, 1, -1)
+        moved = [np.roll(disc, int(random.integers(0, 6)), 0) for disc in discs]
+        kept = [read_mask({"size": [60, 60], "counts": counts(one)}, (60, 60)) for one in (*discs, *moved)]
+        truth.append(Masks(kept[:3], np.zeros(3, int)))
+        found.append(Masks(kept[3:], np.zeros(3, int), random.random(3)))
+    evaluation, rows = evaluate_masks(found, truth, ["disc"]), np.array([5, 1, 1, 0])
+    drawn = summarise_masks(resample_curves(evaluation)(rows))
+    again = measure_mask_precision([found[row] for row in rows], [truth[row] for row in rows], ["disc"])
+    assert drawn == pytest.approx(again)
+    whole = measure_mask_precision(found, truth, ["disc"])["mask_map_50_95"]
+    low, high = resample_pictures(evaluation, summarise_masks)["mask_map_50_95"]
+    assert 0 < low < whole < high < 1
+
+
 def counts(pixels: np.ndarray) -> list[int]:
     edges = np.flatnonzero(np.diff(pixels.T.reshape(-1).astype(np.int8), prepend=0, append=0))
     return [int(one) for one in np.diff(np.concatenate([[0], edges, [pixels.size]]))]
@@ -225,9 +246,16 @@ def test_masks_are_measured_as_the_service_cuts_them(tmp_path: Path) -> None:
             "coefficients": np.eye(2, dtype=np.float32)[None],
         }
 
-    values = {metric.name: metric.value for metric in detection.measure_masks(know, config, "validation")}
+    values = {metric.name: metric.value for metric in measure_masks(know, config, "validation")}
     assert values["mask_map_75"] == pytest.approx(1.0)
     assert 0.7 < values["mask_map_50_95"] <= 1.0
+
+
+def test_masks_of_a_split_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, config = resolve_recipe(write_discs(tmp_path / "data"), "test")
+    first = detection.load_split(config, "train")
+    monkeypatch.setattr(instances, "read_mask", lambda *_: pytest.fail("a mask is read again"))
+    assert detection.load_split(config, "train") is first
 
 
 def test_a_polygon_that_leaves_its_picture_and_a_box_without_a_mask_are_named(tmp_path: Path) -> None:

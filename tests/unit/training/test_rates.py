@@ -43,6 +43,8 @@ def test_a_rate_is_found_that_trains_and_nothing_is_kept(tmp_path: Path, monkeyp
         ("optimizer.lr", "write it as field=low..high"),
         ("optimizer.lr=1..0.1", "write the smaller number first"),
         ("optimizer.lr=a..b", "could not convert"),
+        ("optimizer.lr=nan..0.1", "give two numbers"),
+        ("optimizer.lr=0.1..inf", "give two numbers"),
         ("optimizer.name=[sgd]", "at least two values"),
         ("optimizer.name=[", "while parsing"),
     ],
@@ -81,6 +83,44 @@ def test_the_best_of_all_calls_is_named_and_nan_is_a_failure(tmp_path: Path, mon
     assert [one.value for one in first] == [0.9] and [one.value for one in later] == [0.9, 0.4, 0.2]
     with pytest.raises(RecipeError, match="begun with other --try"):
         sweep.sweep(tmp_path / "r.yaml", [parse_space("batch_size=2..4")], 1, place, tell=lambda _: None)
+
+
+def test_an_old_folder_is_told_before_the_first_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    optuna = pytest.importorskip("optuna")
+    write_recipe(tmp_path / "r.yaml")
+    monkeypatch.setattr(sweep, "run_trial", lambda *_: pytest.fail("a run has begun"))
+    spaces = [parse_space("optimizer.lr=1e-4..1e-1")]
+
+    def run(folder: str) -> None:
+        sweep.sweep(tmp_path / "r.yaml", spaces, 2, tmp_path / folder, tell=lambda _: None)
+
+    (tmp_path / "runs/001").mkdir(parents=True)  # its journal was removed
+    with pytest.raises(RecipeError, match=r"runs/001: is no run of this sweep"):
+        run("runs")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/sweep.csv").write_text("run,metric,value,batch_size\nr/000,top1_accuracy,0.5,4\n")
+    with pytest.raises(RecipeError, match="is not of a sweep with these --try"):
+        run("other")
+    # Older versions did not note how a sweep was begun.
+    (tmp_path / "older").mkdir()
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "older/sweep.journal"))
+    study = optuna.create_study(storage=optuna.storages.JournalStorage(backend), study_name="sweep")
+    study.ask().suggest_int("batch_size", 2, 4)
+    with pytest.raises(RecipeError, match="begun with other --try"):
+        run("older")
+
+
+def test_a_value_that_is_no_number_is_a_failed_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("optuna")
+    write_recipe(tmp_path / "r.yaml")
+    rows = ["run,metric,value,optimizer.lr", "r/0,top1_accuracy,nan,0.1", "r/1,top1_accuracy,0.4,0.2", "r/2,,,0.3"]
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/sweep.csv").write_text("\n".join(rows) + "\n")
+    spaces = [parse_space("optimizer.lr=1e-4..1e-1")]
+    assert [one.value for one in sweep.read_results(tmp_path / "old/sweep.csv", spaces)] == [None, 0.4, None]
+    monkeypatch.setattr(sweep.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
+    monkeypatch.setattr(sweep, "read_metrics", lambda _: [])  # a run of another version, or one that was cut off
+    assert sweep.run_trial(tmp_path / "r.yaml", {}, tmp_path / "old/0", (), "cpu").value is None
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from convoy_training.augment.scene import GREY
-from convoy_training.structures import CROWD, Scene
+from convoy_training.structures import CROWD, Places, Scene
 
 Sides = tuple[bool, bool]
 """(left and right, top and bottom): whether these sides are exchanged, or may be."""
@@ -47,7 +49,8 @@ def place(
         instances = np.zeros(canvas.shape[:2], np.uint16)
         seen = cv2.warpAffine(scene.instances, moved, (x1 - x0, y1 - y0), flags=cv2.INTER_NEAREST, borderValue=0)
         instances[y0:y1, x0:x1] = _renumber(kept)[seen]
-    return Scene(canvas, clipped[kept].astype(np.float32), scene.labels[kept], instances)
+    places = None if scene.places is None else _move(scene.places, kept, mirror, offset, flips, window)
+    return Scene(canvas, clipped[kept].astype(np.float32), scene.labels[kept], instances, places)
 
 
 def draw_single(
@@ -79,12 +82,28 @@ def draw_mosaic(
         shift = random.uniform(np.minimum(0, slack), np.maximum(0, slack)) + window[:2]
         parts.append(place(scene, canvas, scale, (shift[0], shift[1]), _flip(sides, random), window))
     boxes, labels = [p.boxes_xyxy for p in parts], [p.labels for p in parts]
-    return Scene(canvas, np.concatenate(boxes), np.concatenate(labels), _join(parts))
+    placed = [p.places for p in parts if p.places is not None]
+    places = replace(placed[0], points=np.concatenate([one.points for one in placed])) if placed else None
+    return Scene(canvas, np.concatenate(boxes), np.concatenate(labels), _join(parts), places)
 
 
 def _renumber(kept: NDArray[np.bool_]) -> NDArray[np.uint16]:
     """The new number of each object, 0 for those that are dropped and for the background."""
     return np.concatenate([[0], np.where(kept, kept.cumsum(), 0)]).astype(np.uint16)
+
+
+def _move(
+    places: Places, kept: NDArray[np.bool_], mirror: NDArray[np.floating], offset: NDArray[np.floating], flips: Sides,
+    window: tuple[int, int, int, int],
+) -> Places:  # fmt: skip
+    """The points of the kept boxes; what leaves the window counts as not labelled."""
+    points = places.points[kept]
+    if flips[0] != flips[1]:  # both together turn the picture, and left stays left
+        points = points[:, list(places.mirrored)]
+    moved = points[..., :2] @ mirror + offset
+    seen = ((moved >= window[:2]) & (moved <= window[2:])).all(-1) & (points[..., 2] > 0)
+    numbers = np.concatenate([moved, points[..., 2:]], -1) * seen[..., None]
+    return replace(places, points=numbers.astype(np.float32))
 
 
 def _join(parts: list[Scene]) -> NDArray[np.uint16] | None:

@@ -26,6 +26,10 @@ class Method(StrEnum):
 Classifier = Annotated[Path, typer.Argument(help="A run, or a published version, <model>/<version>.")]
 
 
+ENDINGS = (".png", ".jpg", ".jpeg")
+"""Of the pictures that --draw writes."""
+
+
 @app.command()
 def explain(
     model: Classifier,
@@ -40,6 +44,8 @@ def explain(
 
     Example: convoy-train explain runs/pets photo.jpg --label dog --draw out.png
     """
+    if draw.suffix.lower() not in ENDINGS:
+        raise TrainingError(f"{draw}: end its name with one of {', '.join(ENDINGS)}")
     if draw.exists() and not force:
         raise TrainingError(f"{draw} is there already; name another file, or give --force")
     with loading():

@@ -105,7 +105,8 @@ def build_example(photo: Photo, entry: Listed, classes: Sequence[str]) -> Exampl
     crowds = [_scale(row, width, height) if entry.shares else row for row in entry.crowds if row.label in classes]
     boxes, labels = _to_arrays(kept, classes, (height, width))
     masks = tuple(row.mask for row in kept) if any(row.mask is not None for row in kept) else ()
-    return Example(photo, boxes, labels, *_to_arrays(crowds, classes, (height, width)), masks)
+    poses = tuple(row.pose for row in kept) if any(row.pose is not None for row in kept) else ()
+    return Example(photo, boxes, labels, *_to_arrays(crowds, classes, (height, width)), masks, poses)
 
 
 def choose(split: Split, chosen: Chosen) -> Split:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from convoy_training.data.faults import add_note
 from convoy_training.data.photo import Photo
 from convoy_training.errors import LabelError
-from convoy_training.structures import CROWD, Scene
+from convoy_training.structures import CROWD, Places, Scene
 
 UNKNOWN = "unknown class"
 Map = NDArray[np.uint16]
@@ -25,7 +25,8 @@ class Example:
 
     crowds_xyxy, crowd_labels: regions with many objects that nobody has told apart. They are no boxes to learn, and
     what is found in them is neither right nor wrong (COCO's `iscrowd`). masks: of each box, as COCO's `segmentation`,
-    None where there is none; empty for labels that know no masks.
+    None where there is none; empty for labels that know no masks. poses: of each box, as its label file gives its
+    points, empty likewise; places: what a recipe takes of them (see `with_points`).
     """
 
     photo: Photo
@@ -34,6 +35,8 @@ class Example:
     crowds_xyxy: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     crowd_labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     masks: tuple[Any, ...] = ()
+    poses: tuple[Any, ...] = ()
+    places: Places | None = None
 
     def decode(self, smallest: int | None = None, draw: Callable[[tuple[int, int]], Map] | None = None) -> Scene:
         """The decoded picture with its boxes; `smallest` may reduce both (see `Photo.decode`).
@@ -43,7 +46,10 @@ class Example:
         picture = self.photo.decode(smallest)
         factors: NDArray[np.float32] = np.tile(np.array(picture.scale_xy, np.float32), 2)
         boxes = (self.boxes_xyxy / factors).astype(np.float32)
-        return Scene(picture.image_rgb, boxes, self.labels, draw(picture.image_rgb.shape[:2]) if draw else None)
+        instances, places = draw(picture.image_rgb.shape[:2]) if draw else None, self.places
+        if places is not None:
+            places = replace(places, points=places.points / np.float32([*picture.scale_xy, 1]))
+        return Scene(picture.image_rgb, boxes, self.labels, instances, places)
 
     def with_crowds(self) -> Example:
         """The same picture whose crowds stand among the boxes, with labels from CROWD down."""
@@ -51,14 +57,25 @@ class Example:
             return self
         boxes = np.concatenate([self.boxes_xyxy, self.crowds_xyxy])
         labels = np.concatenate([self.labels, CROWD - self.crowd_labels])
-        return Example(self.photo, boxes, labels, masks=self.masks)
+        places = self.places
+        if places is not None:  # nobody has labelled the points of a crowd
+            unknown = np.zeros((len(self.crowd_labels), *places.points.shape[1:]), np.float32)
+            places = replace(places, points=np.concatenate([places.points, unknown]))
+        return replace(
+            self, boxes_xyxy=boxes, labels=labels, crowds_xyxy=self.crowds_xyxy[:0],
+            crowd_labels=self.crowd_labels[:0], places=places,
+        )  # fmt: skip
 
     def renumber(self, numbers: NDArray[np.integer]) -> Example:
         """The same picture with new labels; boxes of classes whose number is -1 are left out."""
         labels, crowds = (numbers[old].astype(np.int64) for old in (self.labels, self.crowd_labels))
         kept, known = labels >= 0, crowds >= 0
-        masks = tuple(mask for mask, keep in zip(self.masks, kept, strict=False) if keep)
-        return Example(self.photo, self.boxes_xyxy[kept], labels[kept], self.crowds_xyxy[known], crowds[known], masks)
+        masks, poses = (
+            tuple(one for one, keep in zip(each, kept, strict=False) if keep) for each in (self.masks, self.poses)
+        )
+        return Example(
+            self.photo, self.boxes_xyxy[kept], labels[kept], self.crowds_xyxy[known], crowds[known], masks, poses
+        )
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,8 @@ class Row:
     entry: str = ""
     mask: Any = None
     """COCO's `segmentation`."""
+    pose: Any = None
+    """COCO's `keypoints`, a `Pose`."""
 
 
 def check_validation(split: Split, file: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from convoy_training.data.archive import Archive, open_archive
@@ -17,6 +18,7 @@ from convoy_training.data.boxes import Row, Split
 from convoy_training.data.faults import add_fault, add_note, remembered
 from convoy_training.data.layout import refuse_layout
 from convoy_training.data.lists import ALIASES, find_repeated, name_key
+from convoy_training.data.poses import Pose
 from convoy_training.data.reading import PLAIN, Reading
 from convoy_training.errors import LabelError
 
@@ -71,6 +73,7 @@ class Part:
         self.archive, self.file, self.folder = archive, file, folder
         self.document = parse(archive.read_text(file), file)
         self.categories = _name_categories(self.document, file)
+        self.points = {one["id"]: _name_points(one) for one in self.document["categories"]}
 
     def list_pictures(self) -> list[Listed]:
         """The pictures with their boxes. A picture that is listed twice is one picture with the boxes of both."""
@@ -82,6 +85,8 @@ class Part:
                 image_id = _find(rows, annotation, "image_id", self.file, place)
                 crowd = annotation.get("iscrowd") not in (None, 0, "0", False)
                 row = read_annotation(annotation, self.categories, self.file, place)
+                if "keypoints" in annotation:
+                    row = replace(row, pose=Pose(annotation["keypoints"], self.points[annotation["category_id"]]))
                 (crowds if crowd else rows)[image_id].append(row)
             except LabelError as error:
                 add_fault(error)
@@ -205,6 +210,11 @@ def _name_categories(document: Document, file: str) -> dict[Any, str]:
         else:
             names[entry["id"]] = name
     return names
+
+
+def _name_points(category: Entry) -> tuple[str, ...]:
+    names = category.get("keypoints")
+    return tuple(map(str, names)) if isinstance(names, list) else ()
 
 
 def _name(key: str, place: int, entry: Entry) -> str:

@@ -47,7 +47,7 @@ def _filters(opened: Opened, layer: MapLayer) -> Section:
 
 
 def _units(opened: Opened, layer: MapLayer, images: Pixels, channels: Sequence[int]) -> Section:
-    best = find_best(opened.model, layer.name, images, channels, opened.config)
+    best = find_best(opened.model, layer, images, channels, opened.config)
     shots = []
     for channel, places in best.items():
         if places[0].value <= 0:

@@ -17,15 +17,26 @@ from convoy_training.tasks.classification import normalise
 
 BEST = 9
 AT_ONCE = 100
+AT_ONCE_BYTES = 2**28
+"""Of the largest layer's answers, for the pictures that a network sees at once."""
 
 
 @dataclass(frozen=True)
 class MapLayer:
-    """A convolution of a network: its name, and the side of what one of its units sees, in pixels of the input."""
+    """A convolution of a network: its name, and the side of what one of its units sees, in pixels of the input.
+
+    largest_bytes: of the largest layer's answer to one picture, of those that the network has run until then.
+    """
 
     name: str
     channels: int
     receptive_field: int
+    largest_bytes: int = 0
+
+    @property
+    def at_once(self) -> int:
+        """How many pictures the network may see at once, so that memory does not grow with their size."""
+        return max(1, min(AT_ONCE, AT_ONCE_BYTES // max(1, self.largest_bytes)))
 
 
 @dataclass(frozen=True)
@@ -53,19 +64,24 @@ def list_layers(model: nn.Module, pixels: Tensor) -> list[MapLayer]:
     finally:
         for hook in hooks:
             hook.remove()
-    fields = [layer.receptive_field for layer in watch.layers if "conv" in layer.kind.lower()]
-    return [MapLayer(name, module.out_channels, field) for (name, module), field in zip(ran, fields, strict=True)]
+    facts, largest = [], 0
+    for layer in watch.layers:
+        largest = max(largest, layer.activation_bytes)
+        if "conv" in layer.kind.lower():
+            facts.append((layer.receptive_field, largest))
+    return [MapLayer(name, module.out_channels, *fact) for (name, module), fact in zip(ran, facts, strict=True)]
 
 
 def find_best(
-    model: nn.Module, layer: str, images: NDArray[np.uint8], channels: Sequence[int], config: Any
+    model: nn.Module, layer: MapLayer, images: NDArray[np.uint8], channels: Sequence[int], config: Any
 ) -> dict[int, list[Excited]]:
     """For each channel the BEST pictures of [N,H,W,3], each once, where the channel answers most."""
     values, places = [], []
     width = 1
-    for start in range(0, len(images), AT_ONCE):
+    for start in range(0, len(images), layer.at_once):
         with torch.inference_mode():
-            maps = run_to(model, layer, normalise(torch.from_numpy(images[start : start + AT_ONCE]), config))
+            pixels = normalise(torch.from_numpy(images[start : start + layer.at_once]), config)
+            maps = run_to(model, layer.name, pixels)
         width = maps.shape[3]
         best, place = maps[:, list(channels)].flatten(2).max(dim=2)
         values.append(best)

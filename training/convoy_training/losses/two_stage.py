@@ -16,7 +16,9 @@ from convoy_training.box_geometry import compute_overlaps, decode_boxes, encode_
 DELTA_SCALE = (0.1, 0.1, 0.2, 0.2)
 """The second stage's steps are small; divided by this they have about unit variance (Fast R-CNN's published code)."""
 ANCHORS, REGIONS = 256, 64
-"""How many anchors and regions of each picture are used; at most half and a quarter of them lie on objects."""
+"""How many anchors and regions of each picture are used; at most half of the anchors lie on objects."""
+OBJECTS = REGIONS // 4
+"""How many regions lie on objects at most."""
 
 
 class Stages(NamedTuple):
@@ -87,7 +89,10 @@ def label_regions(regions: Tensor, truth_boxes: Tensor, truth_labels: Tensor, ba
 
 
 def sample_regions(proposals: Tensor, truth_boxes: Tensor, truth_labels: Tensor) -> Tensor:
-    """Draws `REGIONS` regions [N,R,4] to learn from; at most a quarter lie on objects, whose own boxes may be drawn."""
+    """Draws `REGIONS` regions [N,R,4] to learn from; at most OBJECTS lie on objects, whose own boxes may be drawn.
+
+    Those that lie on objects come first.
+    """
     candidates = torch.cat([truth_boxes, proposals], 1)
     best = _overlap(candidates, truth_boxes, truth_labels).amax(2)
     best[:, : truth_boxes.shape[1]][truth_labels < 0] = -1  # padding is not a candidate
@@ -97,7 +102,8 @@ def sample_regions(proposals: Tensor, truth_boxes: Tensor, truth_labels: Tensor)
     kinds = torch.where(crowded & (~crowded & (kinds >= 0)).any(1, keepdim=True), -1, kinds)
     regions = []
     for boxes, kind in zip(candidates, kinds, strict=True):
-        rows = _sample(kind, REGIONS, objects=REGIONS // 4).nonzero()[:, 0]
+        rows = _sample(kind, REGIONS, objects=OBJECTS).nonzero()[:, 0]
+        rows = rows[kind[rows].argsort(descending=True, stable=True)]
         # If there are too few to choose from, some are used twice.
         regions.append(boxes[rows[torch.arange(REGIONS, device=rows.device) % len(rows)]])
     return torch.stack(regions)

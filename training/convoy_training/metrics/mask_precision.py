@@ -5,8 +5,6 @@ COCO looks at the 100 surest objects of a picture. Pictures of cells show more, 
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +14,9 @@ import numpy as np
 from convoy.detection.task import Detection
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
-from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+
+from convoy_training.metrics.precision import read_precision, run_evaluation
 
 MOST_MASKS = 300
 
@@ -43,26 +42,26 @@ def collect_masks(detections: Sequence[Detection]) -> Masks:
 
 def measure_mask_precision(found: Sequence[Masks], truth: Sequence[Masks], classes: Sequence[str]) -> dict[str, float]:
     """`mask_map_50`, `mask_map_75` and `mask_map_50_95`: means over classes (and over IoU 0.50 to 0.95)."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        known = COCO()
-        known.dataset = {
-            "images": [{"id": i, **_size(*pictures)} for i, pictures in enumerate(zip(truth, found, strict=True))],
-            "categories": [{"id": i, "name": name} for i, name in enumerate(classes)],
-            "annotations": _annotate(truth),
-        }
-        known.createIndex()
-        detections = _annotate(found)
-        evaluation = COCOeval(known, known.loadRes(detections) if detections else COCO(), "segm")
-        evaluation.params.maxDets = [MOST_MASKS]
-        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
-        evaluation.evaluate()
-        evaluation.accumulate()
-    precision = evaluation.eval["precision"][..., 0, 0]  # [IoU, recall, class]
+    return summarise_masks(read_precision(evaluate_masks(found, truth, classes)))
+
+
+def summarise_masks(precision: NDArray[np.floating]) -> dict[str, float]:
+    """The numbers of `measure_mask_precision` from precision [IoU, recall, class]; NaN where there is no object."""
     return {
         "mask_map_50": _mean(precision[0]),
         "mask_map_75": _mean(precision[5]),
         "mask_map_50_95": _mean(precision),
     }
+
+
+def evaluate_masks(found: Sequence[Masks], truth: Sequence[Masks], classes: Sequence[str]) -> COCOeval:
+    """Lets pycocotools match and accumulate the MOST_MASKS surest masks of each picture."""
+    known = {
+        "images": [{"id": i, **_size(*pictures)} for i, pictures in enumerate(zip(truth, found, strict=True))],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(classes)],
+        "annotations": _annotate(truth),
+    }
+    return run_evaluation("segm", known, _annotate(found), MOST_MASKS)
 
 
 def _size(*sides: Masks) -> dict[str, int]:

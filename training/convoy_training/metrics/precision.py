@@ -122,18 +122,31 @@ def measure_precision(found: Sequence[Boxes], truth: Sequence[Boxes], classes: S
 
 def evaluate_boxes(found: Sequence[Boxes], truth: Sequence[Boxes], classes: Sequence[str]) -> COCOeval:
     """Lets pycocotools match and accumulate the 100 surest boxes of each picture."""
+    known = {
+        "images": [{"id": i} for i in range(len(truth))],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(classes)],
+        "annotations": _annotate(truth),
+    }
+    return run_evaluation("bbox", known, _annotate(found), 100)
+
+
+def run_evaluation(
+    kind: str, known: dict[str, Any], found: list[dict[str, Any]], most: int, sigmas: Sequence[float] = ()
+) -> COCOeval:
+    """Lets pycocotools match and accumulate, over one range of areas, the `most` surest objects of each picture.
+
+    kind: `bbox`, `segm` or `keypoints`; known: the truth as a COCO document; found: annotations with scores; sigmas: of
+    each point, for keypoints.
+    """
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
-        coco.dataset = {
-            "images": [{"id": i} for i in range(len(truth))],
-            "categories": [{"id": i, "name": name} for i, name in enumerate(classes)],
-            "annotations": _annotate(truth),
-        }
+        coco.dataset = known
         coco.createIndex()
-        detections = _annotate(found)
-        evaluation = COCOeval(coco, coco.loadRes(detections) if detections else COCO(), "bbox")
-        evaluation.params.maxDets = [100]
+        evaluation = COCOeval(coco, coco.loadRes(found) if found else COCO(), kind)
+        evaluation.params.maxDets = [most]
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+        if len(sigmas):
+            evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
         evaluation.evaluate()
         evaluation.accumulate()
     return evaluation

@@ -16,7 +16,9 @@ unet_backbones.py     segmentation: a U-Net on published classifiers
 yolo.py               detection: one look, without anchors
 yolo_masks.py         detection: yolo.py with masks, as sums of prototypes
 yolo_anchors.py       detection: one look, with anchors
+yolo_points.py        detection: yolo.py with named points
 faster_rcnn.py        detection: proposes regions, then names them
+mask_rcnn.py          detection: faster_rcnn.py with a mask of each object
 regions.py            the parts of faster_rcnn.py that are plain arithmetic
 localiser.py          localisation: one object per picture
 unet.py               segmentation: a U-Net for a CPU

@@ -80,10 +80,13 @@ class FasterRCNN(Detector):
         return answer.decode()
 
     def forward(self, x: Tensor, sample: Callable[[Tensor], Tensor] | None = None) -> Stages:
-        features = self.backbone(x)
+        return self.look(self.backbone(x), sample)
+
+    def look(self, features: Tensor, sample: Callable[[Tensor], Tensor] | None) -> Stages:
+        """Both stages, from the features of the backbone."""
         objectness, steps = self.proposer(features)
         rows, columns = features.shape[2:]
-        anchors = make_anchors(rows, columns, self.stride, self.sizes, self.ratios).to(x.device)
+        anchors = make_anchors(rows, columns, self.stride, self.sizes, self.ratios).to(features.device)
         with torch.no_grad():  # the second stage does not teach the first where regions should be
             boxes = clip_boxes(decode_boxes(steps.float(), anchors), rows * self.stride, columns * self.stride)
             regions = choose_regions(boxes, objectness.float(), 6 * self.proposals, self.proposals, overlap=0.7)

@@ -20,9 +20,6 @@ from convoy_training.models.architecture import architecture
 from convoy_training.models.detector import Loss
 from convoy_training.models.yolo import Conv, Yolo
 
-MASK_STRIDE = 4
-"""Pixels of the input for each pixel of a prototype, along each axis."""
-
 
 class Prototypes(nn.Module):
     """Features at strides 8 and 4 -> prototypes [N,M,H/4,W/4], logits."""
@@ -47,7 +44,8 @@ class Prototypes(nn.Module):
 class YoloMasks(Yolo):
     """As `Yolo`; `forward` also gives coefficients [N,A,M] and prototypes [N,M,H/4,W/4]."""
 
-    gives_masks = True
+    teaches = "masks"
+    mask_form = "prototypes"
 
     def __init__(
         self, classes: int, widths: Sequence[int], depths: Sequence[int], head_width: int, prototypes: int
@@ -73,16 +71,20 @@ class YoloMasks(Yolo):
         coefficients = torch.cat([each.flatten(2).transpose(1, 2) for each in weights], 1)
         return *found, coefficients, self.prototypes(grids[0], features[-4])
 
+    def conclude(self, answer: Any) -> tuple[Tensor, ...]:
+        """Boxes [N,A,4], scores [N,A,C], prototypes [N,M,h,w] and coefficients [N,A,M]."""
+        return *self.decode(answer), answer[-1], answer[-2]
+
     @staticmethod
-    def compute_masked_loss(
-        model: nn.Module, images: Tensor, truth_boxes: Tensor, truth_labels: Tensor, instances: Tensor, config: Any
+    def compute_whole_loss(
+        model: nn.Module, images: Tensor, truth_boxes: Tensor, truth_labels: Tensor, beside: Tensor, config: Any
     ) -> Loss:
-        """The loss of boxes and classes, and that of the masks. instances: int [N,H/4,W/4], numbers of boxes from 1."""
+        """The loss of boxes and classes, and that of the masks. beside: int [N,H/4,W/4], numbers of boxes from 1."""
         logits, boxes, centres, _, coefficients, prototypes = model(images)
         assignment = assign(logits.detach().sigmoid(), boxes.detach(), centres, truth_boxes, truth_labels)
         crowds = find_crowds(centres, truth_boxes, truth_labels, logits.shape[2])
         loss, parts = compute_detection_loss(logits, boxes, assignment, config.box_weight, crowds)
         mask_loss = compute_mask_loss(
-            coefficients, prototypes, assignment, instances, MASK_STRIDE, config.masks_per_picture
+            coefficients, prototypes, assignment, beside, YoloMasks.map_stride, config.masks_per_picture
         )
         return loss + config.mask_weight * mask_loss, {**parts, "mask_loss": mask_loss}

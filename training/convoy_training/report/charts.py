@@ -37,9 +37,12 @@ class Line:
 
 def draw_lines(
     lines: Sequence[Line], x_label: str, y_label: str, *, title: str = "", log_x: bool = False, log_y: bool = False,
-    steps: bool = False,
+    steps: bool = False, dots: bool = False,
 ) -> str:  # fmt: skip
-    """Draws curves over one axis, each thinned to `POINTS`; of many, `MOST_LINES` at equal steps."""
+    """Draws curves over one axis, each thinned to `POINTS`; of many, `MOST_LINES` at equal steps.
+
+    dots: marks the points, as for lines of a single one.
+    """
     chosen = np.unique(np.linspace(0, max(0, len(lines) - 1), min(len(lines), MOST_LINES)).astype(int))
     shown = [lines[place] for place in chosen] if lines else []
 
@@ -47,7 +50,14 @@ def draw_lines(
         for line in shown:
             rows = np.unique(np.linspace(0, len(line.x) - 1, POINTS).astype(int))
             style = "steps-post" if steps else "default"
-            axes.plot(np.asarray(line.x)[rows], np.asarray(line.y)[rows], label=line.label, drawstyle=style, lw=1.4)
+            axes.plot(
+                np.asarray(line.x)[rows],
+                np.asarray(line.y)[rows],
+                label=line.label,
+                drawstyle=style,
+                lw=1.4,
+                marker="o" if dots else "",
+            )
         axes.set(xlabel=x_label, ylabel=y_label, title=title)
         if log_x:
             axes.set_xscale("log")

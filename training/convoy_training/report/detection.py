@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from convoy_training.detecting.config import Config, load_split
+from convoy_training.detecting.measuring import find_objects, find_truth
 from convoy_training.metrics.detection_threshold import THRESHOLDS, measure_f1
 from convoy_training.metrics.precision import evaluate_boxes, read_precision
 from convoy_training.report.boxes import KEY, draw_boxes, match
 from convoy_training.report.charts import Line, draw_lines, draw_matrix
 from convoy_training.report.page import Section, Shot
 from convoy_training.task import Predict
-from convoy_training.tasks.detection import Config, find_objects, find_truth, load_split
 
 WORST = 8
 

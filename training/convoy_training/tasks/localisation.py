@@ -23,13 +23,15 @@ from convoy_training.augment.window import Window, cut_window
 from convoy_training.data.archive import open_archive
 from convoy_training.data.boxes import Split, check_classes, check_validation
 from convoy_training.data.photo import DECODERS
+from convoy_training.detecting.config import Source
+from convoy_training.detecting.config import load_split as load_boxes
 from convoy_training.errors import RecipeError
 from convoy_training.losses.localisation import compute_localisation_loss
 from convoy_training.metrics.bootstrap import bootstrap
 from convoy_training.metrics.localisation import Answer, judge
 from convoy_training.models.localiser import Localiser
 from convoy_training.task import Data, Export, Images, Metric, Predict
-from convoy_training.tasks import detection
+from convoy_training.tasks.detection import normalise
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -37,7 +39,7 @@ Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 class Config(recipe.Config):
     """The fields of a localisation recipe."""
 
-    data: detection.Source
+    data: Source
     sought: list[str] = Field(min_length=1, description="classes to localise; all others are background")
     widths: recipe.Widths = (16, 32, 64, 128)
     window_px: int = Field(256, gt=0, description="side of a window, in pixels of the pictures")
@@ -97,7 +99,7 @@ class Graph(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        presence, box, classes = self.model(detection.normalise(images))
+        presence, box, classes = self.model(normalise(images))
         centre, size = box[:, :2], box[:, 2:].flip(1)
         sides = torch.tensor([images.shape[2], images.shape[1]] * 2)
         boxes = torch.cat([centre - size / 2, centre + size / 2], 1) * sides
@@ -114,7 +116,7 @@ def collate(windows: Sequence[Window]) -> tuple[Tensor, Tensor, Tensor]:
 
 def load_split(config: Config, split: str) -> Split:
     """The pictures of a split with the sought objects; raises RecipeError if the data lacks a sought class."""
-    data = detection.load_split(config, split)  # type: ignore[arg-type]
+    data = load_boxes(config, split)  # type: ignore[arg-type]
     if unknown := [name for name in config.sought if name not in data.classes]:
         raise RecipeError(f"sought: '{unknown[0]}' is not one of {', '.join(data.classes)}")
     return data.keep(config.sought)
@@ -156,7 +158,7 @@ def digest_data(config: Config) -> str:
 
 def compute_loss(model: nn.Module, batch: Batch, config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
     images, present, boxes, labels = batch
-    return compute_localisation_loss(model(detection.normalise(images)), present, boxes, labels, config.box_weight)
+    return compute_localisation_loss(model(normalise(images)), present, boxes, labels, config.box_weight)
 
 
 def build_graph(model: nn.Module, config: Config) -> nn.Module:

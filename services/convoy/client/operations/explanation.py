@@ -1,11 +1,13 @@
 """Calls that explain what a model says. `model` is name or name:version, empty for the default."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from convoy.client.answers import explanation
-from convoy.client.operations.operation import Operation, plan
+from convoy.client.operations.operation import Operation, Response, Result, plan
 from convoy.client.operations.vision import write_model
 from convoy.client.pictures import Channels, Picture, write_image
+from convoy.core.api import ServiceName
 from convoy.core.errors import InvalidArgument
 from convoy.v1 import classification_pb2, common_pb2, detection_pb2, explanation_pb2, faces_pb2, segmentation_pb2
 
@@ -26,18 +28,10 @@ def explain(
     32-bit floats instead of 255 steps; overlay: also as a picture laid over yours.
     """
     request = classification_pb2.ExplainRequest(
-        image=write_image(picture, channels),
-        model=write_model(model),
-        label=label,
-        options=_write_options(cells, exact, overlay),
+        model=write_model(model), label=label, options=_write_options(cells, exact, overlay)
     )
-    return plan(
-        "classification",
-        request,
-        classification_pb2.ExplainResponse,
-        explanation.read_explanation,
-        picture=(picture, channels),
-    )
+    response, read = classification_pb2.ExplainResponse, explanation.read_explanation
+    return _plan("classification", request, response, read, picture, channels)
 
 
 def explain_detection(
@@ -56,14 +50,10 @@ def explain_detection(
     place: x_min, y_min, x_max, y_max in pixels of the picture; the rest as in `explain`.
     """
     request = detection_pb2.ExplainDetectionRequest(
-        image=write_image(picture, channels),
-        model=write_model(model),
-        label=label,
-        place=_write_place(place),
-        options=_write_options(cells, exact, overlay),
+        model=write_model(model), label=label, options=_write_options(cells, exact, overlay), place=_write_place(place)
     )
     response, read = detection_pb2.ExplainDetectionResponse, explanation.read_detection
-    return plan("detection", request, response, read, picture=(picture, channels))
+    return _plan("detection", request, response, read, picture, channels)
 
 
 def explain_segmentation(
@@ -82,14 +72,10 @@ def explain_segmentation(
     place: x_min, y_min, x_max, y_max in pixels of the picture; the rest as in `explain`.
     """
     request = segmentation_pb2.ExplainSegmentationRequest(
-        image=write_image(picture, channels),
-        model=write_model(model),
-        label=label,
-        place=_write_place(place),
-        options=_write_options(cells, exact, overlay),
+        model=write_model(model), label=label, options=_write_options(cells, exact, overlay), place=_write_place(place)
     )
     response, read = segmentation_pb2.ExplainSegmentationResponse, explanation.read_explanation
-    return plan("segmentation", request, response, read, picture=(picture, channels))
+    return _plan("segmentation", request, response, read, picture, channels)
 
 
 def explain_comparison(
@@ -114,6 +100,19 @@ def explain_comparison(
         explanation=_write_options(cells, exact, overlay),
     )
     return plan("faces", request, faces_pb2.ExplainComparisonResponse, explanation.read_comparison)
+
+
+def _plan(
+    service: ServiceName,
+    request: Any,
+    response: type[Response],
+    read: Callable[[Response], Result],
+    picture: Picture,
+    channels: Channels,
+) -> Operation[Result]:
+    """The operation for a request that explains one picture, which is written here."""
+    request.image.CopyFrom(write_image(picture, channels))
+    return plan(service, request, response, read, picture=(picture, channels))
 
 
 def _write_place(place: Sequence[float] | None) -> common_pb2.Box | None:

@@ -10,6 +10,8 @@ Floats = npt.NDArray[np.float32]
 RED, BLUE = (235, 40, 30), (30, 90, 235)
 MIDDLE, REACH = 128, 127
 """The grey of 0, and how far the greys of the peak lie from it."""
+_BAND = 2**16
+"""How many pixels are coloured at a time."""
 
 
 def peak_of(heat: Floats) -> float:
@@ -28,11 +30,17 @@ def lay_over(image_rgb: Pixels, heat: Floats, opacity: float = 0.65) -> Pixels:
 
     The colour is the denser the larger the value; at the peak it covers `opacity` of the picture.
     """
-    size = (image_rgb.shape[1], image_rgb.shape[0])
     peak = peak_of(heat)
     if not peak:
         return image_rgb.copy()
-    strength = cv2.resize(heat / peak, size, interpolation=cv2.INTER_LINEAR)[..., None]
-    colour = np.where(strength > 0, np.array(RED, np.float32), np.array(BLUE, np.float32))
-    density = np.abs(strength) * opacity
-    return np.asarray(np.rint(image_rgb * (1 - density) + colour * density), np.uint8)
+    size = (image_rgb.shape[1], image_rgb.shape[0])
+    strength = cv2.resize(np.asarray(heat / peak, np.float32), size, interpolation=cv2.INTER_LINEAR)
+    laid = np.empty_like(image_rgb)
+    # Some rows at a time: a colour in floats takes twelve bytes a pixel, several times over.
+    rows = max(1, _BAND // size[0])
+    for top in range(0, size[1], rows):
+        part = strength[top : top + rows, :, None]
+        colour = np.where(part > 0, np.array(RED, np.float32), np.array(BLUE, np.float32))
+        density = np.abs(part) * np.float32(opacity)
+        laid[top : top + rows] = np.rint(image_rgb[top : top + rows] * (1 - density) + colour * density)
+    return laid

@@ -30,8 +30,9 @@ from convoy.v1 import explanation_pb2 as pb
 
 _Seen = tuple[Pixels, Placement, Picture, Pixels | None]
 """A graph's input, where the picture lies in it, the picture's size, and the picture to lay the map over."""
-Aim = Callable[[Outputs, Placement, Picture], Target]
-"""From what the graph says of the whole picture to what is explained."""
+Aim = Callable[[Outputs, Placement, Picture, int | None, Floats | None], Target]
+"""From what the graph says of the whole picture to what is explained: a label, by index, at a place [4] of the picture;
+None where the request leaves it to the graph."""
 DEFAULT_CELLS, FEWEST_CELLS, MOST_CELLS = 8, 2, 24
 _BYTES_A_PIXEL = 3
 _MAP_BYTES = 16
@@ -50,10 +51,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Explained:
-    """A map, and what it is about."""
+    """A map, and what it is about; label: the target's name."""
 
     explanation: pb.Explanation
     target: Target
+    label: str
     manifest: Manifest
 
 
@@ -107,16 +109,17 @@ class Explainer:
         self._prepare = prepare
         self._few = few_explanations()
 
-    async def explain(self, request: Any, deadline: float | None, aim_for: Callable[[Manifest], Aim]) -> Explained:
-        """Explain what a model says of the picture of a request, which has `image`, `model` and `options`.
+    async def explain(self, request: Any, deadline: float | None, aim: Aim) -> Explained:
+        """Explain what a model says of the picture of a request: `image`, `model`, `label`, `options`, perhaps `place`.
 
-        aim_for: checks the rest of the request. deadline: on time.monotonic's clock. Raises InvalidArgument, NotFound,
-        FailedPrecondition(WRONG_TASK, BAD_MODEL, NOTHING_TO_EXPLAIN), ResourceExhausted(QUEUE_FULL), DeadlineExceeded.
+        What is wrong is refused before the looks. deadline: on time.monotonic's clock. Raises InvalidArgument,
+        NotFound, FailedPrecondition(WRONG_TASK, BAD_MODEL, NOTHING_TO_EXPLAIN), ResourceExhausted(QUEUE_FULL),
+        DeadlineExceeded.
         """
-        options = read_options(request.options)
+        options, place = read_options(request.options), place_of(request)
         model = await self._host.model(request.model.name, request.model.version, self._tasks)
         manifest, limits, pipeline = model.manifest, self._host.limits, self._host.pipeline
-        aim, smallest = aim_for(manifest), min_side(manifest.input)
+        index, smallest = index_of(request.label, manifest), min_side(manifest.input)
 
         def weigh(image: common_pb2.Image) -> int:
             return max(pixels_of(image, smallest), pixels_of(image, LONGEST_SIDE) if options.overlay else 0)
@@ -131,7 +134,8 @@ class Explainer:
 
         def ask(outputs: Outputs, seen: _Seen) -> Question:
             canvas, placement, outline, shown = seen
-            target = aim(outputs, placement, outline)
+            target = aim(outputs, placement, outline, index, place)
+            manifest.label_of(target.index)
             overlay = None if shown is None else lambda _, laid: heat.lay_over(shown, laid)
             score = target.score(outputs)
             return Question(
@@ -141,7 +145,8 @@ class Explainer:
         async with self._few.place(remaining_s(deadline)):
             (question,) = await pipeline.run(model, [request.image], read, ask, weigh, deadline)
             answer = await look_again(pipeline, model, question, options, deadline)
-        return Explained(answer, question.target, manifest)
+        target = question.target
+        return Explained(answer, target, manifest.label_of(target.index), manifest)
 
 
 def few_explanations() -> FewAtATime:
@@ -168,7 +173,7 @@ def read_options(options: pb.ExplanationOptions) -> Options:
 
 def place_of(request: Any) -> Floats | None:
     """Return the place [4] that a request names, in pixels of the picture. Raises InvalidArgument(BAD_ARGUMENT)."""
-    if not request.HasField("place"):
+    if "place" not in request.DESCRIPTOR.fields_by_name or not request.HasField("place"):
         return None
     place = request.place
     edges = np.array([place.x_min, place.y_min, place.x_max, place.y_max], np.float32)

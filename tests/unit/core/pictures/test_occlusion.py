@@ -1,5 +1,7 @@
 """Covers, and maps laid over pictures."""
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -65,6 +67,20 @@ def test_red_speaks_for_and_blue_against() -> None:
     shown = heat.lay_over(grey, values).astype(int)
     assert shown[0, 0, 0] > 150 > shown[0, 0, 2] and shown[0, 7, 2] > 150 > shown[0, 7, 0]
     assert (heat.lay_over(grey, np.zeros((8, 8), np.float32)) == grey).all()
+
+
+def test_a_large_picture_is_coloured_some_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    picture, values = random.integers(0, 256, (50, 40, 3), np.uint8), random.normal(0, 1, (7, 5)).astype(np.float32)
+    whole = heat.lay_over(picture, values)
+    monkeypatch.setattr(heat, "_BAND", 3 * 40)
+    np.testing.assert_array_equal(heat.lay_over(picture, values), whole)
+    large = np.zeros((2000, 2000, 3), np.uint8)
+    tracemalloc.start()
+    heat.lay_over(large, values)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 10 * 2000 * 2000  # the answer takes three bytes a pixel, the enlarged map four
 
 
 def test_the_colour_of_a_cover_is_that_of_the_picture_without_its_border() -> None:
