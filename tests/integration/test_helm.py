@@ -1,4 +1,4 @@
-"""The chart: it gives what kustomize gives for the same choices, keeps Kubernetes' schemas, and renders what its golden files hold."""
+"""The chart gives what kustomize gives for the same choices, keeps Kubernetes' schemas, and renders its golden files."""
 
 import os
 import shutil
@@ -33,7 +33,8 @@ SAME = {
 }
 # Choices that kustomize leaves to an overlay of yours.
 OWN = {
-    "own-redis": "redis.enabled=false,redis.url=redis://recognition@sentinel:26379/0,redis.port=26379,autoscaling.enabled=false",
+    "own-redis": "redis.enabled=false,redis.url=redis://recognition@sentinel:26379/0,redis.port=26379,"
+    "autoscaling.enabled=false",
 }
 GOLDENS = {"everything": SAME["everything"][0], **OWN}
 CUSTOM = {"ServiceMonitor"}  # not Kubernetes' own
@@ -141,10 +142,13 @@ def test_every_object_keeps_its_schema(helm: str, chosen: str) -> None:
 
 @pytest.mark.parametrize("name", GOLDENS)
 def test_the_chart_renders_the_golden_file(helm: str, name: str) -> None:
-    """After a change that is meant: helm template convoy deploy/helm/convoy -n convoy --set ... > tests/fixtures/helm/NAME.yaml"""
+    """After a change that is meant, `helm template convoy deploy/helm/convoy -n convoy --set ...` writes it anew."""
     golden = [one for one in yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text()) if one]
-    key = lambda one: (one["kind"], one["metadata"]["name"])  # noqa: E731
-    assert sorted(template(helm, GOLDENS[name]), key=key) == sorted(golden, key=key)
+    assert by_name(template(helm, GOLDENS[name])) == by_name(golden)
+
+
+def by_name(objects: list[dict[str, Any]]) -> dict[tuple[str, str], Any]:
+    return {(one["kind"], one["metadata"]["name"]): one for one in objects}
 
 
 def test_every_replica_gets_a_gpu_where_there_is_a_network(helm: str) -> None:

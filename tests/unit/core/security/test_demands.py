@@ -190,7 +190,7 @@ def test_gallery_scopes_open_no_service() -> None:
 
 def test_the_answers_that_tell_similarities_are_known() -> None:
     telling = {method.name for method in METHODS if has_scores(method.output_type)}
-    assert {"Identify", "IdentifyStream", "Verify", "CompareFaces"} <= telling
+    assert {"Identify", "IdentifyStream", "Verify", "CompareFaces", "Register", "RegisterMany"} <= telling
     assert not telling & {"Detect", "Classify", "GetFaceModel", "EmbedFaces", "ModelInfer"}
 
 
@@ -203,6 +203,14 @@ def test_similarities_are_hidden_and_nothing_else() -> None:
     assert [one.similarity for one in seen.matches] == [0, 0] and seen.margin == 0
     assert seen.matches[0].person_id == "ada" and seen.decision == api.DECISION_MATCH
     assert seen.match_threshold == pytest.approx(0.4) and answer.response.gallery_size == 7
+
+
+def test_who_is_near_an_accepted_photo_is_hidden() -> None:
+    near = api.NearPerson(person_id="eve", similarity=0.4)
+    photo = api.PhotoResult(accepted=True, face_id="f1", nearest=near)
+    answer = api.RegisterManyResponse(person_id="ada", response=api.RegisterResponse(results=[photo]))
+    hide(answer)
+    assert list(answer.response.results) == [api.PhotoResult(accepted=True, face_id="f1")]
 
 
 def test_a_stream_that_answers_an_error_stays_as_it_is() -> None:
