@@ -3,7 +3,6 @@ variable "IMAGE" { default = "convoy" }
 variable "TAG" { default = "latest" }
 
 group "default" { targets = ["cpu"] }
-group "services" { targets = ["service"] }
 group "all" { targets = ["cpu", "tools", "gpu", "service"] }
 
 target "shared" {
@@ -32,5 +31,5 @@ target "service" {
   inherits = ["shared"]
   matrix   = { name = ["classification", "detection", "segmentation", "faces", "recognition", "imaging", "web"] }
   target   = name
-  tags     = ["${IMAGE}-${name}:${TAG}"]
+  tags     = ["${IMAGE}:${TAG}-${name}"]
 }

@@ -163,6 +163,19 @@ def test_every_replica_gets_a_gpu_where_there_is_a_network(helm: str) -> None:
     assert with_gpu == {"classification", "detection", "segmentation", "faces", "imaging"}
 
 
+def test_the_example_has_two_services_and_the_web_door(helm: str) -> None:
+    values = ROOT / "examples" / "kubernetes" / "values.yaml"
+    objects = [one for one in yaml.safe_load_all(run(helm, "template", "convoy", CHART, "--values", values)) if one]
+    assert {one["metadata"]["name"] for one in objects if one["kind"] == "Deployment"} == {
+        "faces",
+        "recognition",
+        "web",
+    }
+    for one in objects:
+        if one["kind"] not in CUSTOM:
+            kubernetes_validate.validate(one, "1.37", strict=True)
+
+
 @pytest.mark.parametrize(
     "wrong", ["servces.faces=false", "replicas=none", "config.CONVOI_LOG=json", "gpu.count=0", "services.webb=true"]
 )

@@ -247,7 +247,8 @@ def test_every_single_similarity_and_margin_of_an_answer_is_a_score() -> None:
         if field.name in ("similarity", "other_similarity", "margin") and not field.is_repeated
     }
     maps = {"convoy.v1.ExplainComparisonResponse.explanation"}  # each value of it is a similarity
-    assert {name for name, field in answers.items() if is_score(field)} == single | maps
+    whole = {"convoy.v1.PhotoResult.nearest"}  # who is near is told to no other caller either
+    assert {name for name, field in answers.items() if is_score(field)} == single | maps | whole
     assert single == {
         "convoy.v1.Disagreement.other_similarity",
         "convoy.v1.Disagreement.similarity",
@@ -255,6 +256,7 @@ def test_every_single_similarity_and_margin_of_an_answer_is_a_score() -> None:
         "convoy.v1.Duplicate.similarity",
         "convoy.v1.IdentifiedFace.margin",
         "convoy.v1.Match.similarity",
+        "convoy.v1.NearPerson.similarity",
         "convoy.v1.VerifyResponse.similarity",
     }
 
