@@ -13,7 +13,7 @@ SECONDS_EACH ?= 120
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' training/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow faults abuse attack history soak bench check audit format proto up down clean
+.PHONY: help setup demo test slow faults abuse attack history soak bench check audit format proto locks up down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -78,6 +78,10 @@ proto: $(VENV)/.setup ## Generate services/convoy/v1 from proto/, the generated 
 	scripts/generate_protos.sh
 	$(BIN)/python scripts/generate_pages.py
 	$(BIN)/python scripts/supply_chain.py lock
+
+locks: $(VENV)/.setup ## Ask the package index for the digests of what each image installs (services/locks)
+	$(BIN)/python -m scripts.image_locks all
+	$(BIN)/python -m scripts.image_locks gpu
 
 up: ## Start Redis and the six services in containers
 	docker compose up --build --wait

@@ -141,7 +141,20 @@ def store(numbers: list[dict[str, Any]]) -> str:
     return table(head, rows)
 
 
+def latency(numbers: dict[str, dict[str, Any]]) -> str:
+    """Show what one call to each published model takes."""
+    head = ["model", "picture", "p50, ms", "p99, ms", "CPU of the server, ms"]
+    rows: list[list[object]] = [[name, *found.values()] for name, found in numbers.items()]
+    said = (
+        "One caller sends a JPEG of this size to the service and waits for the answer; faces are detected, or for an\n"
+        "embedder detected and embedded. The CPU time is what it costs on any machine; the clock also counts what else\n"
+        "ran: the load average at the end stands below."
+    )
+    return f"{table(head, rows)}\n{said}\n"
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "model_latency": ("What latency to expect", latency),
     "request_cost": ("What a call costs by itself", cost),
     "serving_overhead": ("What of raw speed is left", overhead),
     "overload": ("More load than it can carry", overload),
@@ -162,6 +175,8 @@ def page() -> str:
             c = result["conditions"]
             packages = ", ".join(f"{package} {number}" for package, number in c["packages"].items())
             machine = f"{c['cores']} cores of {c['cpu']}"
+            if name == "model_latency":
+                machine += f", load average {c['load_average_at_end'][0]}"
             where = f"`{result['command']}`, {c['date']}, {machine}, Python {c['python']}, {packages}"
             parts.append(f"## {title}\n\n{show(result['numbers'])}\n{where}.\n")
     return "\n".join(parts)

@@ -1,6 +1,7 @@
 """What Convoy is made of: services/constraints.txt, the lock of images, CI and development.
 
-lock   writes that file: what both distributions need, directly or not, as installed here; but for torch
+lock   writes that file: what both distributions need, directly or not, as installed here; but for torch. image_locks.py
+       writes locks/, what each image takes of it, with digests
 image  prints what the image needs, one package==version a line; with words, what these extras need
 sbom   writes what the image needs as a CycloneDX document, build/sbom.cdx.json
 audit  asks for known vulnerabilities. One that finds some ends with 1; one that could not ask says NOT AUDITED and ends

@@ -52,6 +52,35 @@ def test_a_film_is_searched_and_drawn_into(fleet: Fleet, film: Path, tmp_path: P
     assert sum(1 for _ in iter(lambda: drawn.grab(), False)) == 10
 
 
+def test_tritonclient_gets_labels(fleet: Fleet) -> None:
+    said = run(fleet, "triton_client.py", fleet.addresses["classification"], "cifar10-resnet")
+    assert said.splitlines()[0].startswith("red ") and len(said.splitlines()) == 3
+
+
+NOT_STARTED = {
+    "README.md": "says what each is",
+    "cameras/double-take.yaml": "its images come from a registry of others",
+    "cameras/viseron.yaml": "its images come from a registry of others",
+    "node/buf.gen.yaml": "npm run generate reads it",
+    "node/package-lock.json": "npm ci reads it",
+    "node/package.json": "npm reads it",
+    "node/tsconfig.json": "npm run check reads it",
+}
+
+
+def test_every_example_is_started_by_a_test_or_it_is_said_why_not() -> None:
+    tracked = subprocess.run(["git", "ls-files", "examples"], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = {name.removeprefix("examples/") for name in tracked.stdout.split()}
+    tests = "".join((ROOT / "tests" / name).read_text() for name in STARTING)
+    started = {name for name in files - set(NOT_STARTED) if Path(name).name in tests}
+    assert started | set(NOT_STARTED) == files
+    page = (EXAMPLES / "README.md").read_text()
+    assert [name for name in started if name not in page] == []
+
+
+STARTING = ("integration/test_examples.py", "integration/test_helm.py", "slow/test_examples.py")
+
+
 def test_the_tutorial_shows_the_example() -> None:
     code = (EXAMPLES / "door_camera.py").read_text().partition('"""\n\n')[2]
     assert code in (ROOT / "docs" / "tutorials" / "door-camera.md").read_text()

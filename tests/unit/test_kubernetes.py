@@ -137,6 +137,15 @@ def test_the_service_monitor_finds_the_services() -> None:
     assert monitor["spec"]["endpoints"][0]["port"] == "metrics"
 
 
+def test_the_web_door_has_a_version_and_is_found_by_the_monitor() -> None:
+    """A component's objects are not changed by the base's images and labels: they carry their own."""
+    web = {one["kind"]: one for one in yaml.safe_load_all((FOLDER / "components" / "web" / "web.yaml").read_text())}
+    (monitor,) = find("overlays/production", "ServiceMonitor").values()
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= web["Service"]["metadata"]["labels"].items()
+    (base,) = {one["spec"]["containers"][0]["image"] for name, one in pods("base").items() if name in PORTS}
+    assert web["Deployment"]["spec"]["template"]["spec"]["containers"][0]["image"] == base
+
+
 def test_only_recognition_has_its_own_token() -> None:
     holders, mounted = set(), {}
     for name, pod in pods("overlays/production").items():

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from convoy.core.api import SERVICES
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from scripts import supply_chain
+from scripts import image_locks, supply_chain
 
 ROOT = Path(__file__).resolve().parents[2]
 # What Python runs at its start: pip-audit asks the service of the test in place of PyPI.
@@ -34,7 +35,7 @@ def test_the_lock_names_every_package_of_the_image_as_installed_here() -> None:
     assert supply_chain.lock() == supply_chain.CONSTRAINTS.read_text(), "stale: run make proto"
 
 
-def test_the_lock_agrees_with_the_dependencies_and_the_image_is_built_by_it() -> None:
+def test_the_lock_agrees_with_the_dependencies() -> None:
     for folder in ("services", "training"):
         asked = supply_chain.project(folder)
         extras = dict(asked.get("optional-dependencies", {}))
@@ -44,9 +45,40 @@ def test_the_lock_agrees_with_the_dependencies_and_the_image_is_built_by_it() ->
         for one in map(Requirement, itertools.chain(asked["dependencies"], *extras.values())):
             if one.name not in (*supply_chain.OWN, "convoy-vision-models", "torch"):
                 assert LOCKED[canonicalize_name(one.name)] in one.specifier, str(one)
+
+
+@pytest.mark.parametrize("image", image_locks.IMAGES)
+def test_a_lock_of_an_image_has_its_packages_and_a_digest_of_each(image: str) -> None:
+    found = image_locks.read((image_locks.LOCKS / f"{image}.txt").read_text())
+    assert set(found) == {f"{name}=={version}" for name, version in image_locks.packages_of(image).items()}, "stale"
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digests in found.values() for digest in digests)
+    assert all(found.values())
+
+
+def test_the_lock_of_the_gpu_has_the_versions_of_the_others_and_another_runtime() -> None:
+    found = image_locks.read((image_locks.LOCKS / "gpu.txt").read_text())
+    versions = dict(entry.split("==") for entry in found)
+    assert {name for name in versions if name in LOCKED and versions[name] != LOCKED[name]} == set()
+    assert versions["onnxruntime-gpu"] == LOCKED["onnxruntime"] and "onnxruntime" not in versions
+    assert set(supply_chain.image()) - {"onnxruntime"} <= set(versions)
+
+
+def test_an_image_installs_nothing_that_its_lock_has_no_digest_of() -> None:
     dockerfile = (ROOT / "services" / "Dockerfile").read_text()
-    installs = re.findall(r"install (?:-r |\")/build.*", dockerfile)
-    assert len(installs) == 3 and all(line.endswith("-c /build/constraints.txt") for line in installs)
+    installs = re.findall(r"pip (?:--python \S+ )?install (.*)", dockerfile)
+    by_lock = {line.rpartition("/")[2] for line in installs if line.startswith("--require-hashes -r /build/")}
+    assert by_lock == {f"{image}.txt" for image in (*image_locks.IMAGES, "gpu")}
+    others = [line for line in installs if not line.startswith("--require-hashes")]
+    assert all("--no-deps --no-index" in line or line.startswith("setuptools==") for line in others)
+
+
+def test_each_service_has_an_image_with_only_what_it_needs() -> None:
+    stages = re.findall(r"^FROM (\S+) AS (\S+)$", (ROOT / "services" / "Dockerfile").read_text(), re.MULTILINE)
+    assert {*SERVICES, "web", "cpu", "gpu", "tools"} <= {name for _, name in stages}
+    needed = {image: set(image_locks.packages_of(image)) for image in image_locks.IMAGES}
+    assert not needed["vision"] & {"faiss-cpu", "redis", "starlette"} and "onnxruntime" in needed["vision"]
+    assert not needed["recognition"] & {"onnxruntime", "starlette"} and "faiss-cpu" in needed["recognition"]
+    assert not needed["web"] & {"onnxruntime", "faiss-cpu", "redis"} and "starlette" in needed["web"]
 
 
 def test_the_sbom_lists_them_all() -> None:

@@ -35,6 +35,7 @@ fleet.py            convoy up, serve, health, demo
 doctor.py           convoy doctor
 token.py            convoy token create
 doors.py            convoy doors curve
+completion.py       names of galleries, models and people, when the shell asks for them
 output.py           prints tables, JSON, questions and progress
 json_output.py      turns answers into JSON
 failures.py         what a failed command says, and its exit code

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from convoy.cli.completion import galleries
 from convoy.cli.failures import ExitCode, politely
 from convoy.cli.output import AsJson, confirm, print_json, print_table
 from convoy.cli.policy_options import AmbiguityMargin, AverageFaces, Fpir, QualityFloor, RateUnit, SameOccasion
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, help="Make, show, change and delete galleries, the sets of people whom you register."
 )
-Name = Annotated[str, typer.Argument(help="Name of the gallery.")]
+Name = Annotated[str, typer.Argument(help="Name of the gallery.", autocompletion=galleries)]
 COLUMNS = ("gallery", "people ", "faces ", "version ", "model", "description")
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convoy.cli.completion import people
 from convoy.cli.failures import ExitCode, politely
 from convoy.cli.output import AsJson, confirm, print_json, print_table
 from convoy.cli.recognition import Expires, Facts, Gallery, Tags, in_utc, read_facts
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, help="Make, register, show, change, rename, merge and delete the people in a gallery."
 )
-Who = Annotated[str, typer.Argument(help="Your id for the person.")]
+Who = Annotated[str, typer.Argument(help="Your id for the person.", autocompletion=people)]
 
 
 @app.command("list")

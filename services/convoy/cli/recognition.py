@@ -1,13 +1,16 @@
 """convoy register, identify, verify: who is in a picture."""
 
+import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convoy.cli.completion import galleries, people
 from convoy.cli.failures import ExitCode, in_our_words, politely, tell_failure
-from convoy.cli.output import AsJson, label_of, print_json, print_table
+from convoy.cli.output import AsJson, label_of, print_json, print_table, shown
 from convoy.cli.photos import (
     AnyAngle,
     Detail,
@@ -22,14 +25,15 @@ from convoy.cli.photos import (
     naming,
 )
 from convoy.cli.policy_options import RateUnit, SameOccasion
-from convoy.core.errors import FailedPrecondition, InvalidArgument
+from convoy.core.errors import ConvoyError, FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
+    from convoy.client import Convoy
     from convoy.client.answers.faces import Face
     from convoy.client.answers.recognition import IdentifiedFace, Registration
 
 PANEL = "Recognise people"
-Gallery = Annotated[str, typer.Option("--gallery", "-g", help="Name of the gallery.")]
+Gallery = Annotated[str, typer.Option("--gallery", "-g", help="Name of the gallery.", autocompletion=galleries)]
 Facts = Annotated[list[str] | None, typer.Option(help="A fact about the person, as KEY=VALUE; you may repeat it.")]
 Expires = Annotated[
     datetime | None, typer.Option(help="When the service deletes the person by itself (UTC); 1970-01-01 means never.")
@@ -54,7 +58,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def register(
-    person: Annotated[str, typer.Argument(help="Your id for the person, without spaces.")],
+    person: Annotated[str, typer.Argument(help="Your id for the person, without spaces.", autocompletion=people)],
     photos: Photos,
     gallery: Gallery,
     name: Annotated[str, typer.Option(help="A name for people to read.")] = "",
@@ -77,16 +81,24 @@ def register(
         bool, typer.Option("--any-angle", help="Register a face though it lies or stands on its head.")
     ] = False,
     min_liveness: MinLiveness = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask about faces that somebody else has.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register a person with one photo or several. Exits with 1 when a photo was refused.
+
+    At a terminal it asks before a face gets a second name: when the gallery knows a photo as somebody else.
 
     Example: **convoy register ada ada1.jpg ada2.jpg --gallery team --name "Ada Lovelace"**
     """
     from convoy.client import Convoy
 
     check_size(*photos)
+    is_asked = sys.stdin.isatty() and sys.stderr.isatty() and not (yes or as_json or allow_conflict)
     with Convoy() as convoy, naming(photos):
+        if is_asked and (known := _known_as(convoy, gallery, photos, person)):
+            photo, other = known
+            question = f"'{gallery}' knows {shown(photo)} as {other}. Are {other} and {person} two people?"
+            allow_conflict = typer.confirm(question, abort=True, err=True)
         try:
             answer = convoy.register(
                 gallery,
@@ -183,8 +195,12 @@ def identify(
 
 def verify(
     probe: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The picture in question.")],
-    person: Annotated[str | None, typer.Option(help="A person on record; needs --gallery.")] = None,
-    gallery: Annotated[str | None, typer.Option("--gallery", "-g", help="Name of the gallery.")] = None,
+    person: Annotated[
+        str | None, typer.Option(help="A person on record; needs --gallery.", autocompletion=people)
+    ] = None,
+    gallery: Annotated[
+        str | None, typer.Option("--gallery", "-g", help="Name of the gallery.", autocompletion=galleries)
+    ] = None,
     photo: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Another picture to compare with.")
     ] = None,
@@ -258,15 +274,30 @@ def _tell_of_several(photo: Path, face: "Face", found: int) -> None:
         typer.echo(f"convoy: {message}", err=True)
 
 
+def _known_as(convoy: "Convoy", gallery: str, photos: list[Path], person: str) -> tuple[Path, str] | None:
+    """The first photo that the gallery knows as somebody else, and as whom. What goes wrong here, registering says."""
+    for photo in photos:
+        with suppress(ConvoyError):
+            best = convoy.identify(gallery, photo, top_k=1, largest=True).faces[0].person
+            if best and best.person_id != person:
+                return photo, best.person_id
+    return None
+
+
 def _show_registration(photos: list[Path], answer: "Registration", as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
     rows = [
-        ("accepted" if result.accepted else result.refusal, result.face_id or in_our_words(result.message), photo)
+        (
+            "accepted" if result.accepted else result.refusal,
+            result.face_id or in_our_words(result.message),
+            photo,
+            f"{result.nearest.person_id} {result.nearest.similarity:.2f}" if result.nearest else "",
+        )
         for photo, result in zip(photos, answer.results, strict=True)
     ]
-    print_table("", ("result", "face id or reason", "photo"), rows)
+    print_table("", ("result", "face id or reason", "photo", "nearest other"), rows)
 
 
 def _identified_row(found: "IdentifiedFace") -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convoy.cli.completion import models
 from convoy.cli.failures import politely
 from convoy.cli.output import AsJson
 from convoy.cli.photos import AnyAngle, Detail, DrawTo, Force, Inquiry, Photos, answer_all, drawn
@@ -17,7 +18,13 @@ UNSURE = 0.5
 """Below this probability of its best label, a classifier may never have learned what the picture shows."""
 PANEL = "Ask about pictures"
 Model = Annotated[
-    str, typer.Option("--model", "-m", help="Model, as NAME or NAME:VERSION; by default the service's own.")
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Model, as NAME or NAME:VERSION; by default the service's own.",
+        autocompletion=models,
+    ),
 ]
 Require = Annotated[bool, typer.Option("--require", help="Exit with 1 when no picture shows anything.")]
 

@@ -1,13 +1,14 @@
 """Answers of the API: domain values as protobuf messages."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from convoy.recognition.domain.growth import Fit, Limits
 from convoy.recognition.domain.records import Change, Face, Gallery, Person, UnreadableGallery, VectorSets
-from convoy.recognition.domain.registrations import PhotoResult, Registered
+from convoy.recognition.domain.registrations import NearPerson, PhotoResult, Registered
 from convoy.recognition.domain.searches import Compared, Disagreement, Duplicate, Identified, IdentifiedFace, Match
 from convoy.recognition.domain.thresholds import Decision
 from convoy.recognition.domain.transfers import ExportPart, Imported
@@ -102,7 +103,7 @@ def registered_message(registered: Registered) -> pb.RegisterResponse:
 
 def remembered(registered: Registered) -> pb.RegisterResponse:
     """What is kept of an answer for a request that comes again. It outlives the person, so it describes nobody."""
-    return pb.RegisterResponse(results=map(_photo_message, registered.results))
+    return pb.RegisterResponse(results=(_photo_message(replace(one, nearest=None)) for one in registered.results))
 
 
 def repeated_message(first: Committed, person: Person) -> pb.RegisterResponse:
@@ -228,7 +229,12 @@ def _photo_message(result: PhotoResult) -> pb.PhotoResult:
         message=result.message,
         faces=map(face_message, result.faces),
         conflicting_person_id=result.conflicting_person_id,
+        nearest=_near_message(result.nearest) if result.nearest else None,
     )
+
+
+def _near_message(near: NearPerson) -> pb.NearPerson:
+    return pb.NearPerson(person_id=near.person_id, similarity=near.similarity)
 
 
 def _identified_face_message(identified: IdentifiedFace) -> pb.IdentifiedFace:

@@ -8,7 +8,7 @@ from convoy.core.models.host import ModelHost
 from convoy.core.pictures.decoding import Picture
 from convoy.core.pictures.resizing import Placement
 from convoy.core.serving.explaining import Explainer
-from convoy.core.serving.messages import image_size, model_ref
+from convoy.core.serving.messages import model_ref
 from convoy.core.serving.picture_service import PictureServicer, picture_service
 from convoy.core.serving.server import Service
 from convoy.core.serving.status import Context, deadline

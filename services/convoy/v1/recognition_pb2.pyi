@@ -1177,6 +1177,7 @@ class PhotoResult(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     FACES_FIELD_NUMBER: _builtins.int
     CONFLICTING_PERSON_ID_FIELD_NUMBER: _builtins.int
+    NEAREST_FIELD_NUMBER: _builtins.int
     accepted: _builtins.bool
     """Whether its face was registered."""
     face_id: _builtins.str
@@ -1191,6 +1192,10 @@ class PhotoResult(_message.Message):
     def faces(self) -> _containers.RepeatedCompositeFieldContainer[_faces_pb2.Face]:
         """The faces that were found, without embeddings."""
 
+    @_builtins.property
+    def nearest(self) -> Global___NearPerson:
+        """Of an accepted photo: the other person whose face is nearest, however far; unset when there is nobody else."""
+
     def __init__(
         self,
         *,
@@ -1200,14 +1205,41 @@ class PhotoResult(_message.Message):
         message: _builtins.str = ...,
         faces: _abc.Iterable[_faces_pb2.Face] | None = ...,
         conflicting_person_id: _builtins.str = ...,
+        nearest: Global___NearPerson | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["nearest", b"nearest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "conflicting_person_id", b"conflicting_person_id", "face_id", b"face_id", "faces", b"faces", "message", b"message", "refusal", b"refusal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "conflicting_person_id", b"conflicting_person_id", "face_id", b"face_id", "faces", b"faces", "message", b"message", "nearest", b"nearest", "refusal", b"refusal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PhotoResult: _TypeAlias = PhotoResult  # noqa: Y015
+
+@_typing.final
+class NearPerson(_message.Message):
+    """Another person, and how near."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    person_id: _builtins.str
+    """The person's id."""
+    similarity: _builtins.float
+    """The cosine similarity of their nearest face, -1 to 1."""
+    def __init__(
+        self,
+        *,
+        person_id: _builtins.str = ...,
+        similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person_id", b"person_id", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NearPerson: _TypeAlias = NearPerson  # noqa: Y015
 
 @_typing.final
 class RegisterRequest(_message.Message):

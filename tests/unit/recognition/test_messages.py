@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from convoy.core.errors import InvalidArgument
 from convoy.recognition.domain.records import Face, Person
-from convoy.recognition.domain.registrations import PhotoResult, Refusal, Registered
+from convoy.recognition.domain.registrations import NearPerson, PhotoResult, Refusal, Registered
 from convoy.recognition.domain.searches import Criterion, PersonKey
 from convoy.recognition.face_messages import (
     face_message,
@@ -150,7 +150,8 @@ def test_a_refusal_goes_out_by_its_name_and_an_accepted_photo_by_its_face() -> N
 
 def test_a_first_answer_describes_nobody_and_is_given_again_with_its_version_and_the_person_of_now() -> None:
     ada = Person("ada", "Ada Lovelace", {"ssn": "078-05-1120"})
-    kept = remembered(Registered(ada, [PhotoResult([], face_id="f1")], 7)).SerializeToString()
+    near = NearPerson("eve", 0.4)
+    kept = remembered(Registered(ada, [PhotoResult([], face_id="f1", nearest=near)], 7)).SerializeToString()
     assert b"Ada" not in kept and b"ssn" not in kept and b"078" not in kept
     again = repeated_message(Committed(7, kept, repeated=True), ada)
     assert again == registered_message(Registered(ada, [PhotoResult([], face_id="f1")], 7))

@@ -11,7 +11,7 @@ from convoy.recognition.domain.caller import now_ms
 from convoy.recognition.domain.edits import GalleryEdit, PolicyEdit
 from convoy.recognition.domain.face_source import FaceModel
 from convoy.recognition.domain.records import Model
-from convoy.recognition.domain.registrations import Refusal
+from convoy.recognition.domain.registrations import NearPerson, Refusal
 from convoy.recognition.use_cases import registration
 from convoy.recognition.use_cases.repetition import Repeated
 
@@ -90,6 +90,18 @@ async def test_two_who_look_alike_are_kept_only_when_that_is_allowed(house: UseC
         await house.register("eve", b"1 again")
     assert refused.value.reason == "IDENTITY_CONFLICT"
     assert (await house.register("eve", b"1 again", allow_identity_conflict=True)).person is not None
+
+
+async def test_an_accepted_photo_says_who_else_is_near(house: UseCases) -> None:
+    alone = await house.register("ada", b"1")
+    assert alone.results[0].nearest is None
+    away = await house.register("eve", b"2")
+    assert away.results[0].nearest == NearPerson("ada", pytest.approx(0.0, abs=1e-5))
+    twin = await house.register("eva", b"1 again", allow_identity_conflict=True)
+    assert twin.results[0].nearest is not None
+    assert twin.results[0].nearest.person_id == "ada" and twin.results[0].nearest.similarity > 0.85
+    added = await house.register("ada", b"nobody", b"3", add_faces=True)
+    assert [one.nearest and one.nearest.person_id != "ada" for one in added.results] == [None, True]
 
 
 async def test_one_face_under_two_names_at_once_is_kept_under_one(house: UseCases) -> None:

@@ -21,8 +21,20 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True)
+class NearPerson(Answer):
+    """Another person, and the cosine similarity of their nearest face, -1 to 1."""
+
+    person_id: str
+    similarity: float
+
+
+@dataclass(frozen=True)
 class PhotoResult(Answer):
-    """What happened to one photo. refusal: empty, or for example NO_FACE; message: why, with a hint."""
+    """What happened to one photo. refusal: empty, or for example NO_FACE; message: why, with a hint.
+
+    nearest: of an accepted photo, the other person who is nearest, however far; None without the scope `scores`, when
+    nobody else is in the gallery, and from a service that is older than the field.
+    """
 
     accepted: bool
     face_id: str
@@ -30,6 +42,7 @@ class PhotoResult(Answer):
     message: str
     faces: tuple[Face, ...]
     conflicting_person_id: str
+    nearest: NearPerson | None = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +191,7 @@ def _read_photo(message: recognition_pb2.PhotoResult) -> PhotoResult:
         message.message,
         tuple(map(read_face, message.faces)),
         message.conflicting_person_id,
+        NearPerson(message.nearest.person_id, message.nearest.similarity) if message.HasField("nearest") else None,
     )
 
 

@@ -82,10 +82,19 @@ class Refusal(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class NearPerson:
+    """Another person, and the cosine similarity of their nearest face."""
+
+    person_id: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
 class PhotoResult:
     """What became of one photo. It was accepted if there is no refusal; then its face has an id.
 
-    message: the refusal in a sentence. conflicting_person_id: with IDENTITY_CONFLICT, whose face it is.
+    message: the refusal in a sentence. conflicting_person_id: with IDENTITY_CONFLICT, whose face it is. nearest: of an
+    accepted photo, the other person who is nearest, however far; None when there is nobody else.
     """
 
     faces: Sequence[FoundFace]
@@ -93,6 +102,7 @@ class PhotoResult:
     message: str = ""
     face_id: str = ""
     conflicting_person_id: str = ""
+    nearest: NearPerson | None = None
 
 
 @dataclass(frozen=True, slots=True)

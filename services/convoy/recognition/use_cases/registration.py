@@ -29,7 +29,7 @@ from convoy.recognition.domain.limits import (
 from convoy.recognition.domain.liveness import check_min_liveness
 from convoy.recognition.domain.pictures import DetectionOptions, Picture
 from convoy.recognition.domain.records import Face, Gallery, Person
-from convoy.recognition.domain.registrations import PhotoResult, Registered, Registering
+from convoy.recognition.domain.registrations import NearPerson, PhotoResult, Registered, Registering
 from convoy.recognition.domain.thresholds import comparison_rate
 from convoy.recognition.domain.vectors import Vector
 from convoy.recognition.search.followers import Followers
@@ -223,25 +223,34 @@ class Registration:
         is_known = before is not None and not before.is_expired(now_ms())
         on_record, verdicts = known[: len(known) if is_known else 0], []
         for verdict in photos.verdicts:
-            other = None if asked.allow_identity_conflict else await self._somebody_else(asked, verdict, photos, view)
-            compared = compare(verdict, known, other)
+            nearest = await _nearest_other(asked, verdict, view)
+            is_conflict = not asked.allow_identity_conflict and await _is_surely(nearest, photos, view)
+            compared = compare(verdict, known, nearest if is_conflict else None)
             if compared.embedding is not None:
                 known = np.vstack([known, compared.embedding[None]])
+                near = NearPerson(nearest.person_id, nearest.similarity) if nearest else None
+                compared = replace(compared, result=replace(compared.result, nearest=near))
             verdicts.append(compared)
         if not asked.allow_different and photos.model.curve is not None:
             verdicts = refuse_others(verdicts, on_record, photos.model.curve)
         ids = asked.face_ids or [""] * len(verdicts)
         return [_numbered(verdict, face_id) for verdict, face_id in zip(verdicts, ids, strict=True)]
 
-    async def _somebody_else(self, asked: Registering, verdict: Verdict, photos: _Photos, view: View) -> Hit | None:
-        """Another person who is so like this face that a mistake is all but ruled out."""
-        curve = photos.model.curve
-        if verdict.embedding is None or curve is None:
-            return None
-        threshold = curve.threshold(comparison_rate(CONFLICT_RATE, await view.count_faces([])))
-        hits = await view.search(verdict.embedding, 2, [], exact=False)
-        others = [hit for hit in hits if hit.person_id != asked.person_id]
-        return others[0] if others and others[0].similarity >= threshold else None
+
+async def _nearest_other(asked: Registering, verdict: Verdict, view: View) -> Hit | None:
+    """The person whose face is nearest to this one's, of all but whom it is registered for."""
+    if verdict.embedding is None:
+        return None
+    hits = await view.search(verdict.embedding, 2, [], exact=False)
+    return next((hit for hit in hits if hit.person_id != asked.person_id), None)
+
+
+async def _is_surely(other: Hit | None, photos: _Photos, view: View) -> bool:
+    """Whether the face is so like another person's that a mistake is all but ruled out."""
+    curve = photos.model.curve
+    if other is None or curve is None:
+        return False
+    return other.similarity >= curve.threshold(comparison_rate(CONFLICT_RATE, await view.count_faces([])))
 
 
 async def _digest(asked: Registering) -> str:

@@ -192,7 +192,7 @@ def test_gallery_scopes_open_no_service() -> None:
 
 def test_the_answers_that_tell_similarities_are_known() -> None:
     telling = {method.name for method in METHODS if has_scores(method.output_type)}
-    assert {"Identify", "IdentifyStream", "Verify", "CompareFaces"} <= telling
+    assert {"Identify", "IdentifyStream", "Verify", "CompareFaces", "Register", "RegisterMany"} <= telling
     assert not telling & {"Detect", "Classify", "GetFaceModel", "EmbedFaces", "ModelInfer"}
 
 
@@ -205,6 +205,14 @@ def test_similarities_are_hidden_and_nothing_else() -> None:
     assert [one.similarity for one in seen.matches] == [0, 0] and seen.margin == 0
     assert seen.matches[0].person_id == "ada" and seen.decision == api.DECISION_MATCH
     assert seen.match_threshold == pytest.approx(0.4) and answer.response.gallery_size == 7
+
+
+def test_who_is_near_an_accepted_photo_is_hidden() -> None:
+    near = api.NearPerson(person_id="eve", similarity=0.4)
+    photo = api.PhotoResult(accepted=True, face_id="f1", nearest=near)
+    answer = api.RegisterManyResponse(person_id="ada", response=api.RegisterResponse(results=[photo]))
+    hide(answer)
+    assert list(answer.response.results) == [api.PhotoResult(accepted=True, face_id="f1")]
 
 
 def test_a_stream_that_answers_an_error_stays_as_it_is() -> None:
@@ -241,7 +249,8 @@ def test_every_single_similarity_and_margin_of_an_answer_is_a_score() -> None:
         if field.name in ("similarity", "other_similarity", "margin") and not field.is_repeated
     }
     maps = {"convoy.v1.ExplainComparisonResponse.explanation"}  # each value of it is a similarity
-    assert {name for name, field in answers.items() if is_score(field)} == single | maps
+    whole = {"convoy.v1.PhotoResult.nearest"}  # who is near is told to no other caller either
+    assert {name for name, field in answers.items() if is_score(field)} == single | maps | whole
     assert single == {
         "convoy.v1.Disagreement.other_similarity",
         "convoy.v1.Disagreement.similarity",
@@ -249,6 +258,7 @@ def test_every_single_similarity_and_margin_of_an_answer_is_a_score() -> None:
         "convoy.v1.Duplicate.similarity",
         "convoy.v1.IdentifiedFace.margin",
         "convoy.v1.Match.similarity",
+        "convoy.v1.NearPerson.similarity",
         "convoy.v1.VerifyResponse.similarity",
     }
 
