@@ -74,7 +74,7 @@ async def _reset_on(
         if stream % 100 == 99:
             await writer.drain()
             await asyncio.sleep(0)
-            if closed.done() or time.monotonic() > until:
+            if closed.done() or writer.is_closing() or time.monotonic() > until:
                 break
     return begun
 

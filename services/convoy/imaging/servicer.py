@@ -66,7 +66,7 @@ class ImagingServicer(
             self._check_bytes(size)
             return size
 
-        await reserve(measure)
+        await reserve(measure, self._host.pixels)
         scale = _scale(manifest)
 
         def weigh(source: Source) -> int:

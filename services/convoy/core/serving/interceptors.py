@@ -6,7 +6,7 @@ call_log.py logs and measures the call; receiving.py bounds its messages.
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, nullcontext
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -24,7 +24,7 @@ from convoy.core.serving.admission import Gate
 from convoy.core.serving.answers import Answers, too_large
 from convoy.core.serving.call_log import CallLog, read_metadata
 from convoy.core.serving.open_calls import OpenCalls
-from convoy.core.serving.receiving import Expected, Receiver, caller_key
+from convoy.core.serving.receiving import Expected, Receiver, call_patience_s, caller_key
 from convoy.core.serving.room import Held
 from convoy.core.serving.status import STATUS_KEY, Context, deadline, to_status
 from convoy.core.serving.wire import Bounds, bounds_of
@@ -173,7 +173,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         async def respond(context: Context, caller: Caller) -> None:
             who = self._begin_turn(caller, context)
-            with self._open_calls.one_more(who), self._answers.of_call(who, context.peer()) as answers:
+            with self._open_calls.one_more(who), self._answers.of_call(who, context.peer(), partial(call_patience_s, context)) as answers:
                 with self._receiver.holding(who) as held:
                     request = await self._let_in(handler, method, expected, caller, context, held)
                     response = await inner(request, context)
@@ -208,7 +208,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 with (
                     self._open_calls.one_more(who),
                     self._receiver.holding(who) as held,
-                    self._answers.of_call(who, context.peer()) as answers,
+                    self._answers.of_call(who, context.peer(), partial(call_patience_s, context)) as answers,
                 ):
                     request = await self._let_in(handler, method, expected, caller, context, held)
                     # Where the caller leaves, the work for it ends at once.
