@@ -59,9 +59,7 @@ async def reset(port: int, until: float, is_whole: bool, host: str) -> int:
     return begun
 
 
-async def _reset_on(
-    writer: asyncio.StreamWriter, until: float, is_whole: bool, closed: "asyncio.Future[bytes]"
-) -> int:
+async def _reset_on(writer: asyncio.StreamWriter, until: float, is_whole: bool, closed: "asyncio.Future[bytes]") -> int:
     begin = headers(CLASSIFY if is_whole else HEALTH)
     body = frame(0, 1, 0, b"\0" + len(REQUEST).to_bytes(4) + REQUEST) if is_whole else b""
     writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(4, 1, 0))

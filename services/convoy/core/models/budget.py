@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from convoy.core.turns import current_turn
 
-
 BYTES_A_PIXEL = 3
 
 

@@ -31,7 +31,7 @@ class _Known(NamedTuple):
 
 
 class Jwts:
-    """Checks tokens of one issuer for one audience, and remembers good ones: a client sends its token with each call."""
+    """Checks tokens of one issuer for one audience, and remembers good ones: a client sends one with each call."""
 
     def __init__(self, path: Path, issuer: str, audience: str) -> None:
         if not issuer or not audience:

@@ -28,7 +28,10 @@ class Answers:
     def of_call(
         self, who: str, connection: str, patience_s: Callable[[], float] = lambda: LONGEST_WAIT_S
     ) -> Iterator["CallAnswers"]:
-        """Let `reserve` take room for the answers of a call until the block ends. patience_s: how long it waits for it."""
+        """Let `reserve` take room for the answers of a call until the block ends.
+
+        patience_s: tells how long it may wait for that.
+        """
         answers = CallAnswers(self, who, connection, patience_s)
         before = _answers.get()
         _answers.set(answers)
@@ -41,7 +44,9 @@ class Answers:
 
 
 class Place:
-    """Where one answer of a stream stands among the others. size: bytes of room that it holds; pixels: where these count.
+    """Where one answer of a stream stands among the others.
+
+    size: bytes of room that it holds; pixels: the budget in which these count too.
 
     Answers are sent in order, so they take room in order: one that took it first would wait to be sent behind one that
     waits for the same room. The one before passes when it has taken room, or ends without.
@@ -148,7 +153,8 @@ def at(place: Place) -> Iterator[None]:
 async def reserve(measure: Callable[[], Awaitable[int]], pixels: PixelBudget | None = None) -> None:
     """Take room for a large answer of the present call, before the work for it; outside of a call do nothing.
 
-    measure: tells how many bytes it has; pixels: the budget of pictures in work, of which it takes a part. The answers of a stream take room in the order in which they are sent.
+    measure: tells how many bytes it has; pixels: the budget of pictures in work, of which it takes a part. The answers
+    of a stream take room in the order in which they are sent.
     Raises InvalidArgument(ANSWER_TOO_LARGE), ResourceExhausted(MESSAGES_FULL).
     """
     if (answers := _answers.get()) is None:

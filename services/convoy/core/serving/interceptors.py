@@ -82,7 +82,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     async def _identify(self, method: str, context: Context) -> Caller:
-        """Find out who calls; or end the call, of which nothing is read: a stranger's 64 MiB must not fill the memory."""
+        """Find out who calls, or end the call unread: a stranger's 64 MiB must not fill the memory."""
         if self._guard.is_open:
             return ANYBODY
         caller, peer = ANYBODY, self._client(context)
@@ -173,7 +173,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         async def respond(context: Context, caller: Caller) -> None:
             who = self._begin_turn(caller, context)
-            with self._open_calls.one_more(who), self._answers.of_call(who, context.peer(), partial(call_patience_s, context)) as answers:
+            with (
+                self._open_calls.one_more(who),
+                self._answers.of_call(who, context.peer(), partial(call_patience_s, context)) as answers,
+            ):
                 with self._receiver.holding(who) as held:
                     request = await self._let_in(handler, method, expected, caller, context, held)
                     response = await inner(request, context)

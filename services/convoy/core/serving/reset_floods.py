@@ -1,7 +1,7 @@
-"""Finds hosts that begin calls and reset them at once (CVE-2023-44487), hangs up on them, and keeps them out for a while.
+"""Finds hosts that begin calls and reset them at once (CVE-2023-44487), hangs up on them, and keeps them out a while.
 
-gRPC keeps 1,000 calls that no handler has begun and cancels further ones, whoever made them, so that such a host starves
-all others.
+gRPC keeps 1,000 calls that no handler has begun and cancels further ones, whoever made them, so that such a host
+starves all others.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 LOOK_S = 0.25
 SHUT_OUT_S = 60.0
 MOST_FAILED, MOST_OF_ALL = 0.75, 0.25
-"""The share of a host's streams that may fail, and of all that fail the share of one host. Others fail beside a flood."""
+"""The share of a host's streams that may fail; of all that fail, the share of one host: others fail beside a flood."""
 STRIKES = 3
 """Looks in a row that must find a host so: whose deadlines pass while the service stands still is found so once."""
 _COST_S = 1e-4

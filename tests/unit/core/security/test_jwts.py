@@ -189,7 +189,9 @@ def test_a_remembered_token_ends_with_its_keys_and_its_time(
     assert jwts.known(token) is None
 
 
-def test_no_more_tokens_are_remembered_than_fit(jwts: Jwts, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_tokens_are_remembered_than_fit(
+    jwts: Jwts, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("convoy.core.security.jwts.MOST_KNOWN", 2)
     tokens = [provider.token(sub=name) for name in ("ada", "bob", "eve")]
     for token in tokens:
