@@ -10,6 +10,7 @@ MINUTES ?= 5
 PARTS ?= 1 2 3 4 5 6 7 8 9 10
 SEEDS ?= 1 2 3 4 5
 SECONDS_EACH ?= 120
+STORE ?= redis
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' training/pyproject.toml)
 
 .DEFAULT_GOAL := help
@@ -42,8 +43,8 @@ ifdef FULL
 	KILLS=200 $(BIN)/pytest -s tests/integration/test_durability.py
 endif
 
-history: $(VENV)/.setup ## Random calls through two replicas under faults, checked against a model; SEEDS="1 2", SECONDS_EACH=60
-	$(BIN)/python -m tests.history --seeds $(SEEDS) --seconds $(SECONDS_EACH)
+history: $(VENV)/.setup ## Random calls through two replicas under faults, checked against a model; SEEDS="1 2", SECONDS_EACH=60, STORE=cluster or vector-sets
+	$(BIN)/python -m tests.history --seeds $(SEEDS) --seconds $(SECONDS_EACH) --store $(STORE)
 
 soak: $(VENV)/.setup ## Load a fleet and check that it stays small; MINUTES=60 for an hour
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)

@@ -38,6 +38,15 @@ def conditions() -> dict[str, object]:
     }
 
 
+def in_words() -> str:
+    """Say on what the numbers that were just measured depend, in one line."""
+    found = conditions()
+    return (
+        f"{found['date']}, {found['cpu']}, {found['cores']} cores, {found['memory_gb']} GB, "
+        f"load average at the end {found['load_average_at_end']}"
+    )
+
+
 def write_result(name: str, command: str, numbers: object) -> Path:
     """Write the command, the conditions and the numbers into results/<name>.json."""
     RESULTS.mkdir(exist_ok=True)

@@ -2,8 +2,9 @@
 
 python -m tests.reset_flood [SECONDS]
 
-Starts a fleet of tiny models on loopback, floods its classification service, and prints what the calm ones were
-answered: calls that carry a header alone, then whole messages.
+Starts a classification service of tiny models on loopback, floods it, and prints what the calm ones were
+answered: calls that carry a header alone, then whole messages. Each flood comes from an address of its own, then one
+from the calm caller's.
 """
 
 import asyncio
@@ -16,15 +17,16 @@ from pathlib import Path
 
 import grpc
 from convoy.client import Convoy
-from convoy.fleet import Fleet, free_ports
 from convoy.testing import pictures
 from convoy.testing.tiny_models import write_repository
 from convoy.v1 import classification_pb2, common_pb2
 from grpc_health.v1 import health_pb2
 
+from benchmarks.server import serving
 from tests.raw_http2 import frame, headers
 
 CONNECTIONS = 28
+SAME_HOST = "127.0.0.1"
 CLASSIFY, HEALTH = "/convoy.v1.ClassificationService/Classify", "/grpc.health.v1.Health/Check"
 REQUEST = classification_pb2.ClassifyRequest(
     images=[common_pb2.Image(encoded=pictures.encode(pictures.plain((220, 20, 20))))]
@@ -32,52 +34,63 @@ REQUEST = classification_pb2.ClassifyRequest(
 _CANCEL = (8).to_bytes(4)
 
 
-async def reset(port: int, until: float, is_whole: bool) -> int:
-    """Begin and reset calls on one connection until then, and on a new one where it is closed. Returns how many."""
-    begin = headers(CLASSIFY if is_whole else HEALTH)
-    body = frame(0, 1, 0, b"\0" + len(REQUEST).to_bytes(4) + REQUEST) if is_whole else b""
+async def reset(port: int, until: float, is_whole: bool, host: str) -> int:
+    """Begin and reset calls on one connection until then, and on a new one where it is closed. Returns how many.
+
+    host: the address of this machine from which they come.
+    """
     begun = 0
-    while time.monotonic() < until:
+    while (left_s := until - time.monotonic()) > 0:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            async with asyncio.timeout(min(left_s, 3600)):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(host, 0))
         except OSError:
             await asyncio.sleep(0.05)
             continue
         closed = asyncio.ensure_future(reader.read())
         try:
-            writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(4, 1, 0))
-            for stream in range(1, 2**20, 2):
-                place = stream.to_bytes(4)
-                whole = body[:5] + place + body[9:] if is_whole else b""
-                writer.write(frame(1, 4, stream, begin) + whole + frame(3, 0, stream, _CANCEL))
-                begun += 1
-                if stream % 100 == 99:
-                    await writer.drain()
-                    await asyncio.sleep(0)
-                    if closed.done() or time.monotonic() > until:
-                        break
+            begun += await _reset_on(writer, until, is_whole, closed)
         except OSError:
             continue
         finally:
             closed.cancel()
+            await asyncio.gather(closed, return_exceptions=True)
             writer.close()
     return begun
 
 
-def flood(port: int, seconds: float, is_whole: bool, begun: list[int]) -> None:
+async def _reset_on(writer: asyncio.StreamWriter, until: float, is_whole: bool, closed: "asyncio.Future[bytes]") -> int:
+    begin = headers(CLASSIFY if is_whole else HEALTH)
+    body = frame(0, 1, 0, b"\0" + len(REQUEST).to_bytes(4) + REQUEST) if is_whole else b""
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(4, 1, 0))
+    begun = 0
+    for stream in range(1, 2**20, 2):
+        place = stream.to_bytes(4)
+        whole = body[:5] + place + body[9:] if is_whole else b""
+        writer.write(frame(1, 4, stream, begin) + whole + frame(3, 0, stream, _CANCEL))
+        begun += 1
+        if stream % 100 == 99:
+            await writer.drain()
+            await asyncio.sleep(0)
+            if closed.done() or writer.is_closing() or time.monotonic() > until:
+                break
+    return begun
+
+
+def flood(port: int, seconds: float, is_whole: bool, host: str, begun: list[int]) -> None:
     """Reset calls on CONNECTIONS connections for so long."""
 
     async def all_at_once() -> None:
         until = time.monotonic() + seconds
-        begun.extend(await asyncio.gather(*(reset(port, until, is_whole) for _ in range(CONNECTIONS))))
+        begun.extend(await asyncio.gather(*(reset(port, until, is_whole, host) for _ in range(CONNECTIONS))))
 
     asyncio.run(all_at_once())
 
 
-def beside(address: str, seconds: float, is_whole: bool) -> tuple[int, Counter[str]]:
-    """Flood a service of classification: how many calls were reset, and what a calm caller was answered."""
-    said, begun = Counter[str](), list[int]()
-    attack = threading.Thread(target=flood, args=(int(address.rpartition(":")[2]), seconds, is_whole, begun))
+def beside(address: str, seconds: float, is_whole: bool, host: str) -> tuple[int, list[str]]:
+    """Flood a service of classification: how many calls were reset, and what a calm caller was answered, in order."""
+    said, begun = list[str](), list[int]()
+    attack = threading.Thread(target=flood, args=(int(address.rpartition(":")[2]), seconds, is_whole, host, begun))
     content = health_pb2.HealthCheckRequest().SerializeToString()
     with grpc.insecure_channel(address, [("grpc.enable_retries", 0)]) as channel:
         attack.start()
@@ -85,9 +98,9 @@ def beside(address: str, seconds: float, is_whole: bool) -> tuple[int, Counter[s
             for name, method, message in (("classify", CLASSIFY, REQUEST), ("health", HEALTH, content)):
                 try:
                     channel.unary_unary(method)(message, timeout=5)
-                    said[f"{name} OK"] += 1
+                    said.append(f"{name} OK")
                 except grpc.RpcError as error:
-                    said[f"{name} {error.code().name}"] += 1
+                    said.append(f"{name} {error.code().name}")
             time.sleep(0.05)
         attack.join()
     return sum(begun), said
@@ -96,12 +109,19 @@ def beside(address: str, seconds: float, is_whole: bool) -> tuple[int, Counter[s
 def main(seconds: float) -> None:
     """Flood, and tell."""
     with tempfile.TemporaryDirectory() as folder:
-        models = write_repository(Path(folder) / "models")
-        with Fleet(Path(folder) / "data", models, free_ports()) as fleet:
-            address = fleet.addresses["classification"]
-            for is_whole in (False, True):
-                begun, said = beside(address, seconds, is_whole)
-                print(f"{'whole messages' if is_whole else 'headers alone'}: {begun} calls reset, {dict(said)}")
+        models = write_repository(Path(folder))
+        with serving("classification", models) as served:
+            address = f"127.0.0.1:{served.port}"
+            for is_whole, host in ((False, "127.0.0.2"), (True, "127.0.0.3"), (False, SAME_HOST)):
+                begun, said = beside(address, seconds, is_whole, host)
+                what = f"{'whole messages' if is_whole else 'headers alone'} from {host}"
+                failed = [number for number, answer in enumerate(said) if not answer.endswith("OK")]
+                print(
+                    f"{what}: {begun} calls reset, {dict(Counter(said))}, the last that failed was number "
+                    f"{failed[-1] + 1 if failed else 0} of {len(said)}",
+                    flush=True,
+                )
+                time.sleep(2)
                 with Convoy(classification=address, timeout_s=60) as convoy:
                     assert convoy.classify(pictures.encode(pictures.plain((220, 20, 20)))).best.label == "red"
 

@@ -1,4 +1,4 @@
-"""Two replicas of recognition and a Redis, all of them processes of this machine, and what befalls them."""
+"""Two replicas of recognition and a store, all of them processes of this machine, and what befalls them."""
 
 import asyncio
 import os
@@ -8,15 +8,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import grpc
 from convoy.fleet.ports import free_range
-from convoy.testing.redis_servers import RedisServer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.history.callers import Replica
+from tests.history.stores import STORES, Store
 
 START_S = 120
 COMMAND = "from convoy.cli.app import app; app()"
@@ -77,10 +77,10 @@ class Process:
 
 
 class Scene:
-    """redis and two replicas on it."""
+    """A store and two replicas on it."""
 
-    def __init__(self, redis: RedisServer, processes: list[Process]) -> None:
-        self.redis = redis
+    def __init__(self, store: Store, processes: list[Process]) -> None:
+        self.store = store
         self.processes = processes
         self.told: list[str] = []
 
@@ -103,17 +103,17 @@ class Scene:
                     each.start()
                 await self.serve()
             case "kill Redis" | "kill Redis and a replica":
-                self.redis.kill()
+                await asyncio.to_thread(self.store.kill, rng)
                 if "replica" in fault:
                     one.kill()
                     one.start()
                 await asyncio.sleep(seconds / 3)
-                await asyncio.to_thread(self.redis.start)
+                await asyncio.to_thread(self.store.start)
                 await self.serve()
             case "pause Redis":
-                self.redis.signal(signal.SIGSTOP)
+                await asyncio.to_thread(self.store.pause, rng)
                 await asyncio.sleep(seconds)
-                self.redis.signal(signal.SIGCONT)
+                await asyncio.to_thread(self.store.resume)
             case "pause a replica":
                 one.signal(signal.SIGSTOP)
                 await asyncio.sleep(seconds)
@@ -121,17 +121,15 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(faces: str) -> AsyncIterator[Scene]:
-    """Redis has every write on the disk before it answers, as docker-compose.yml sets it."""
-    with tempfile.TemporaryDirectory(prefix="convoy-history-") as name:
-        redis = RedisServer(Path(name), "--appendfsync", "always")
-        redis.start()
-        processes = [Process(number, faces, redis.url, Path(name)) for number in (1, 2)]
-        try:
-            yield Scene(redis, processes)
-        finally:
-            for process in processes:
-                process.kill()
-                await process.replica.channel.close()
-            redis.signal(signal.SIGCONT)
-            redis.stop()
+async def scene(faces: str, kind: str) -> AsyncIterator[Scene]:
+    """kind: the store, one of STORES."""
+    with tempfile.TemporaryDirectory(prefix="convoy-history-") as name, ExitStack() as ending:
+        store = STORES[kind](Path(name))
+        ending.callback(store.stop)
+        processes = []
+        for number in (1, 2):
+            processes.append(Process(number, faces, store.url, Path(name)))
+            ending.callback(processes[-1].kill)
+        yield Scene(store, processes)
+        for process in processes:
+            await process.replica.channel.close()

@@ -18,12 +18,12 @@ CALM_S = 1.5
 PATIENCE_S = 60
 
 
-async def record(seed: int, seconds: float, say: Callable[[str], None] = print) -> History:
-    """What happened in so many seconds, and what the two replicas say afterwards."""
-    async with serving(FakeFaces()) as faces, scene(faces) as stage:
+async def record(seed: int, seconds: float, kind: str = "redis", say: Callable[[str], None] = print) -> History:
+    """What happened in so many seconds, and what the two replicas say afterwards. kind: of the store."""
+    async with serving(FakeFaces()) as faces, scene(faces, kind) as stage:
         await stage.serve()
         stub = stage.processes[0].replica.stub
-        await stub.CreateGallery(r.CreateGalleryRequest(gallery=GALLERY), timeout=PATIENCE_S)
+        await stub.CreateGallery(stage.store.gallery(GALLERY), timeout=PATIENCE_S)
         callers, over = Callers([process.replica for process in stage.processes], seed), asyncio.Event()
         working = asyncio.create_task(callers.run(LANES, over))
         await _befall(stage, random.Random(seed), seconds)
@@ -31,7 +31,7 @@ async def record(seed: int, seconds: float, say: Callable[[str], None] = print) 
         await working
         await stage.serve()
         faults = {fault: stage.told.count(fault) for fault in sorted(set(stage.told))}
-        say(f"seed {seed}: {len(callers.operations)} calls, faults {faults}")
+        say(f"{kind}, seed {seed}: {len(callers.operations)} calls, faults {faults}")
         return History(callers.operations, await _events(stub), await _last(stage))
 
 

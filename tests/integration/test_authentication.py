@@ -188,6 +188,19 @@ async def test_jwts_and_tokens_work_side_by_side(models: Path, book: Book, tmp_p
         assert (await refused(stub.Classify, CLASSIFY, bearer(provider.token(scope="faces")))).code == DENIED
 
 
+async def test_a_flood_of_forged_jwts_keeps_out_nobody_who_is_known(models: Path, tmp_path: Path) -> None:
+    provider, forger = Provider(), Provider()
+    settings = {"jwks_file": provider.write(tmp_path / "jwks"), "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
+    async with running("classification", models, **settings) as service:
+        stub = classification_pb2_grpc.ClassificationServiceStub(service.channel)
+        known = bearer(provider.token())
+        assert (await stub.Classify(CLASSIFY, metadata=known)).results
+        forged = bearer(forger.token(headers={"kid": "ES256"}))
+        answers = await asyncio.gather(*(refused(stub.Classify, CLASSIFY, forged) for _ in range(2 * REFUSED_AT_ONCE)))
+        assert {answer.reason for answer in answers} == {"BAD_CREDENTIALS", "RATE_LIMITED"}
+        assert (await stub.Classify(CLASSIFY, metadata=known)).results
+
+
 async def test_the_client_sends_its_token(
     guarded: Running, book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,6 +174,41 @@ async def test_a_stream_waits_for_room_as_long_as_it_takes(service: Running, mon
     stream.cancel()
 
 
+async def test_a_call_waits_for_room_until_its_deadline(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "LONGEST_WAIT_S", 0.1)
+    room = receiver_of(service).room
+    room.add("others", room.most + 1)
+    waiting = asyncio.ensure_future(service.channel.unary_unary(CLASSIFY)(GOOD, timeout=60))
+    assert (await refusal(service.channel.unary_unary(CLASSIFY), GOOD)).reason == "MESSAGES_FULL"  # no deadline
+    assert (await refusal(service.channel.unary_unary(CLASSIFY)(GOOD, timeout=1))).reason == "MESSAGES_FULL"
+    assert not waiting.done()
+    room.give("others", room.most + 1)
+    assert await waiting
+
+
+async def test_ones_own_messages_that_come_on_do_not_make_way_for_ones_own(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow line on which somebody sends much: nobody else waits."""
+    monkeypatch.setattr(arrivals, "_PRESSED_S", 0.2)
+    monkeypatch.setattr(arrivals, "_PRESSED_WAIT_S", 0.05)
+    monkeypatch.setattr(arrivals, "_OWN_BYTES_PER_S", 1.0)
+    monkeypatch.setattr(arrivals, "_CALM_S", 0.05)
+    room, own = receiver_of(service).room, "ipv4:127.0.0.1"
+    slow = await Stalled.begin(service.server.port, CLASSIFY, 8 * MIB, MIB)
+    await until(lambda: 0 < room.used < 2 * MIB)  # what arrives counts now
+    room.add(own, room.most // 2)
+    waiting = asyncio.ensure_future(room.take(own, "c", MIB))
+    for _ in range(7):
+        await slow.send(MIB - 1)
+        await asyncio.sleep(0.1)
+    await slow.send(7 + 5)
+    assert b"grpc-status" in await asyncio.wait_for(slow.end(), 20)
+    assert not waiting.done()
+    room.give(own, room.most // 2)
+    room.give(own, await waiting)
+
+
 async def test_messages_that_never_end_take_no_more_than_their_memory(service: Running) -> None:
     """Twenty connections send 4 MiB each: 80 MiB, where 32 are allowed; the caller beside them is answered."""
     room, most = receiver_of(service).room, 0

@@ -1,7 +1,8 @@
 """`make attack`: what a stranger could send at once to real processes of this machine, and how much memory it takes.
 
 Each attack is bounded and goes to loopback alone. The limits of docs/security.md are those of a container of 2 GiB.
-What each took (memory, and how long a look at health took beside it) goes into benchmarks/results/attack.json.
+What each took (memory, and how long a look at health took beside it) goes into benchmarks/results/attack.json, and at
+the end a table with the conditions is printed.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from convoy.testing.tiny_models import write_repository
 from convoy.v1 import common_pb2, recognition_pb2, segmentation_pb2
 from PIL import Image
 
-from benchmarks.conditions import RESULTS, write_result
+from benchmarks.conditions import RESULTS, in_words, write_result
 from benchmarks.processes import processes
 from tests import reset_flood
 from tests.integration.test_messages import padded
@@ -35,6 +36,7 @@ from tests.raw_http2 import Stalled
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(900)]
 MIB = 2**20
 MOST_MIB = 1536
+TOOK: dict[str, dict[str, object]] = {}
 PICTURE = pictures.encode(pictures.plain((220, 20, 20)))
 CLASSIFY, STREAM = (f"/convoy.v1.ClassificationService/Classify{kind}" for kind in ("", "Stream"))
 HEALTH, LIVE = "/grpc.health.v1.Health/Check", "/inference.GRPCInferenceService/ServerLive"
@@ -56,6 +58,13 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         models = write_repository(tmp_path_factory.mktemp("models"))
         with Fleet(tmp_path_factory.mktemp("data"), models, free_ports()) as fleet:
             yield fleet
+    print("\n\n| attack | largest process | looks at health | health p99 | answers |\n|---|---:|---:|---:|---|")
+    for attack, took in TOOK.items():
+        print(
+            f"| {attack} | {took['largest process']}, {took['its peak in MiB']} MiB | {took['looks at health']} | "
+            f"{took['health p99 in ms']} ms | {took['answers']} |"
+        )
+    print(f"Goals: 1,536 MiB of 2,048, and a health p99 of 100 ms. {in_words()}")
 
 
 def keep(attack: str, said: Counter[str], peaks: Counter[str], health_s: list[float]) -> None:
@@ -64,7 +73,7 @@ def keep(attack: str, said: Counter[str], peaks: Counter[str], health_s: list[fl
     numbers = json.loads(path.read_text())["numbers"] if path.exists() else {}
     worst = sorted(health_s)[int(len(health_s) * 0.99)] if health_s else 0.0
     largest, most = max(peaks.items(), key=lambda entry: entry[1], default=("", 0))
-    numbers[attack] = {
+    numbers[attack] = TOOK[attack] = {
         "answers": dict(said),
         "largest process": largest,
         "its peak in MiB": most,
@@ -115,7 +124,8 @@ def bounded(fleet: Fleet, attack: str, service: str = "classification") -> Itera
     keep(attack, said, peaks, health_s)
     print(
         f"\n{attack}: {time.monotonic() - started:.0f} s, {dict(said)}, peaks in MiB {dict(peaks)}, "
-        f"health {len(health_s)} times, at most {max(health_s, default=0):.2f} s"
+        f"health {len(health_s)} times, p99 {TOOK[attack]['health p99 in ms']} ms, at most "
+        f"{max(health_s, default=0):.2f} s"
     )
     assert {name: p.pid for name, p in processes(fleet).items()} == {name: p.pid for name, p in before.items()}
     assert max(peaks.values()) <= MOST_MIB
@@ -190,7 +200,7 @@ def test_registrations_of_four_large_photos_each(fleet: Fleet) -> None:
     request = recognition_pb2.RegisterRequest(gallery="crowd", person_id="p", photos=[photo] * 4)
     with bounded(fleet, "24 registrations of four photos of 5 MiB, 20 callers", "recognition") as said:
         send(fleet.addresses["recognition"], REGISTER, request.SerializeToString(), 24, 20, said)
-    assert set(said) <= {"FAILED_PRECONDITION", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "UNAVAILABLE"}
+    assert set(said) == {"FAILED_PRECONDITION"}  # all are looked at, and noise shows no face
 
 
 def test_watchers_of_health_and_silent_streams(fleet: Fleet) -> None:
@@ -242,12 +252,12 @@ def test_pictures_of_many_pixels_with_raw_masks(fleet: Fleet) -> None:
     assert set(said) <= {"OK", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"}
 
 
-@pytest.mark.parametrize("is_whole", [False, True])
-def test_calls_that_are_reset_at_once(fleet: Fleet, is_whole: bool) -> None:
-    """Others are starved while it lasts, as docs/security.md says; nothing is taken for good."""
+@pytest.mark.parametrize(("is_whole", "host"), [(False, "127.0.0.2"), (True, "127.0.0.3")])
+def test_calls_that_are_reset_at_once(fleet: Fleet, is_whole: bool, host: str) -> None:
+    """Others are starved until the host is cut off, as docs/security.md says, and then served."""
     what = "whole messages" if is_whole else "headers alone"
-    with bounded(fleet, f"28 connections reset calls for 8 s, {what}") as said:
-        begun, others = reset_flood.beside(fleet.addresses["classification"], 8.0, is_whole)
+    with bounded(fleet, f"28 connections reset calls for 20 s, {what}") as said:
+        begun, others = reset_flood.beside(fleet.addresses["classification"], 20.0, is_whole, host)
         said.update(others)
-        time.sleep(2)  # The calls without a token are used up for a moment.
     assert begun > 1000
+    assert others[-6:] == ["classify OK", "health OK"] * 3

@@ -15,8 +15,9 @@ from tests.history.recording import record
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(600)]
 
 
-async def test_a_history_under_faults_breaks_no_promise(tmp_path: Path) -> None:
-    history = await record(int(os.environ.get("SEED", "1")), 40)
+@pytest.mark.parametrize("store", ["redis", "cluster", pytest.param("vector-sets", marks=pytest.mark.docker)])
+async def test_a_history_under_faults_breaks_no_promise(store: str, tmp_path: Path) -> None:
+    history = await record(int(os.environ.get("SEED", "1")), 40, store)
     (tmp_path / "history.jsonl").write_text("\n".join(history.lines()))
     assert check(history) == [], f"the history is kept in {tmp_path}"
     # Enough was asked, and enough of it answered, to be worth it.

@@ -181,10 +181,14 @@ class Limits(Group):
     max_message_mb: Megabytes = 64
     """Largest gRPC message, in MiB."""
     message_memory_mb: int | None = Field(default=None, ge=1)
-    """Memory for messages that arrive or are in work, in MiB; each counts four times its size. Further ones wait, and
-    are refused after 10 seconds. By default a quarter of what the container, or the machine, lets the process use."""
+    """Memory for messages that arrive or are in work, in MiB; each counts four times its size. Further ones wait until
+    their deadline, or for 10 seconds. By default a quarter of what the container, or the machine, lets it use."""
     max_connections: int = Field(default=2000, ge=1)
     """Most connections at a time; the service hangs up on further ones."""
+    reset_limit: float = Field(default=100.0, ge=0.0)
+    """Streams of one host that may fail in a second, while most calls reach no handler and three quarters of the host's
+    streams fail. With more, a service on Linux cuts off the connections that do so, and lets the host make none for a
+    minute. 0 for no limit."""
     max_connection_age_s: float = Field(default=300.0, ge=1.0, le=1e6)
     """Seconds after which the service asks a client to reconnect, so that it finds new replicas."""
 

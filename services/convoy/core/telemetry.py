@@ -39,6 +39,7 @@ STRANGERS_LIMITED = Counter(
     "Calls of hosts that made too many: open to all (health and the like), or refused for want of a token or scope.",
     ["kind"],
 )
+RESET_FLOODS = Counter("convoy_reset_floods", "Times that a host began and reset calls in a flood, and was cut off.")
 LIMITED = Counter(
     "convoy_limited", "Calls that met a limit of the service, by the error's reason.", ["service", "reason"]
 )

@@ -62,7 +62,7 @@ class ImagingServicer(
             self._check_bytes(most_bytes(pixels, channels, encoding.file_format, encoding.quality), encoding)
             return min(pixels * channels, self._most_bytes)
 
-        await reserve(measure)
+        await reserve(measure, self._host.pixels)
         scale = _scale(manifest)
 
         def weigh(source: Source) -> int:

@@ -121,55 +121,63 @@ class RedisServer:
 
 
 class RedisCluster:
-    """Three nodes of a real cluster on loopback, a third of the slots each."""
+    """Three nodes of a real cluster on loopback, a third of the slots each. options: of each node."""
 
     NODES = 3
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self._ports = [free_range(1) for _ in range(self.NODES)]
-        self._nodes = []
+        self.nodes: list[RedisServer] = []
         for port in self._ports:
             place = folder / str(port)
             place.mkdir()
-            options = ["--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"]
-            self._nodes.append(RedisServer(place, *options, "--appendfsync", "no"))
+            fixed = ["--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--appendfsync", "no"]
+            self.nodes.append(RedisServer(place, *fixed, *options))
         self.url = f"redis+cluster://{USER}:{PASSWORD}@127.0.0.1:{self._ports[0]}"
 
     def start(self) -> None:
         """Start the nodes, and return when every node knows who has which slot."""
-        for node in self._nodes:
+        for node in self.nodes:
             node.start()
-        join(self._nodes, self._ports)
+        join(self.nodes, self._ports)
+
+    def until_whole(self) -> None:
+        """Return when every node knows who has which slot, as after one was started anew."""
+        _until_whole(self.nodes)
 
     def stop(self) -> None:
         """End all nodes."""
-        for node in self._nodes:
+        for node in self.nodes:
             node.stop()
 
     def empty(self) -> None:
         """Delete everything."""
-        for node in self._nodes:
+        for node in self.nodes:
             with node.client() as client:
                 client.flushall()
 
     def keys_of_nodes(self) -> list[int]:
         """Count the keys of each node."""
         counts = []
-        for node in self._nodes:
+        for node in self.nodes:
             with node.client() as client:
                 counts.append(client.dbsize())
         return counts
 
 
 class Redis8:
-    """A Redis 8 from the deployment's image, on its own port."""
+    """A Redis 8 from the deployment's image, on its own port. is_kept: it may be killed and started again."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, is_kept: bool = False) -> None:
         self.port = free_range(1)
         self.url = f"redis://{USER}:{PASSWORD}@127.0.0.1:{self.port}"
         fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *user_options((8, 0))]
-        command = ["docker", "run", "--rm", "-d", "--network", "host", "redis:8", "redis-server", *fixed, *options]
-        self._container = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        removed = [] if is_kept else ["--rm"]
+        run = ["run", *removed, "-d", "--network", "host", "redis:8", "redis-server", *fixed, *options]
+        self._container = _docker(*run)
+        self._until_it_answers()
+
+    def _until_it_answers(self) -> None:
         with self.client() as client:
             for _ in range(3000):
                 try:
@@ -179,9 +187,26 @@ class Redis8:
                     time.sleep(0.01)
         raise AssertionError("Redis 8 does not answer")
 
+    def start(self) -> None:
+        """Start it again after `kill`, and return when it answers."""
+        _docker("start", self._container)
+        self._until_it_answers()
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL: what it has not written is lost."""
+        _docker("kill", self._container)
+
+    def pause(self) -> None:
+        """Freeze it until `resume`."""
+        _docker("pause", self._container)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        _docker("unpause", self._container)
+
     def stop(self) -> None:
         """End it, and keep nothing."""
-        subprocess.run(["docker", "kill", self._container], check=True, capture_output=True)
+        _docker("rm", "--force", self._container)
 
     def client(self) -> "redis.Redis":
         """A blocking client, for looking from outside."""
@@ -196,11 +221,19 @@ def join(nodes: Sequence[RedisServer | Redis8], ports: Sequence[int]) -> None:
             client.execute_command("CLUSTER", "ADDSLOTS", *range(first, last))
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
             client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0])
+    _until_whole(nodes)
+
+
+def _until_whole(nodes: Sequence[RedisServer | Redis8]) -> None:
     for _ in range(3000):
         if all(_is_whole(node) for node in nodes):
             return
         time.sleep(0.01)
     raise AssertionError("the nodes do not form a cluster")
+
+
+def _docker(*arguments: str) -> str:
+    return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _is_whole(node: RedisServer | Redis8) -> bool:

@@ -1,4 +1,7 @@
-"""Limits the pixels that a process holds at a time: 50 megapixels take 150 MB, however small the file is."""
+"""Limits the pixels that a process holds at a time: 50 megapixels take 150 MB, however small the file is.
+
+Decoded pictures, masks, and large answers until they are sent count together.
+"""
 
 import asyncio
 from collections import Counter, OrderedDict, deque
@@ -7,6 +10,8 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from convoy.core.turns import current_turn
+
+BYTES_A_PIXEL = 3
 
 
 class _Waiter(NamedTuple):
@@ -18,6 +23,8 @@ class PixelBudget:
     """Allows at most `most` pixels at a time. A larger picture runs alone. Callers take turns, each one's in order.
 
     A caller who has no pixels here may take half of `most` beyond it, so that nobody waits for another one's pictures.
+    Answers are kept beside pictures. A call takes room for its answer first, and its pictures wait for no answer where
+    none is in work, so that calls cannot wait for one another without end.
     """
 
     def __init__(self, most: int) -> None:
@@ -25,6 +32,41 @@ class PixelBudget:
         self._used = 0
         self._by: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[_Waiter]] = OrderedDict()
+        self._kept = 0
+        self._keepers: deque[_Waiter] = deque()
+
+    @property
+    def kept(self) -> int:
+        """The pixels of answers that are not sent yet."""
+        return self._kept
+
+    async def keep(self, pixels: int) -> None:
+        """Wait until so many pixels are free beside the pictures in work, then count them until `let_go`.
+
+        Where no picture is in work they are counted at once: what bounds answers alone is for the caller to do.
+        """
+        if not self._used or not (self._keepers or self._is_full(pixels)):
+            self._kept += pixels
+            return
+        waiter = _Waiter(pixels, asyncio.get_running_loop().create_future())
+        self._keepers.append(waiter)
+        try:
+            await waiter.turn
+        except asyncio.CancelledError:
+            if waiter in self._keepers:
+                self._keepers.remove(waiter)
+                self._let_all_in()
+            else:
+                self.let_go(pixels)
+            raise
+
+    def let_go(self, pixels: int) -> None:
+        """Give back what `keep` has counted, or a part of it."""
+        self._kept -= pixels
+        self._let_all_in()
+
+    def _is_full(self, pixels: int) -> bool:
+        return self._used + self._kept + pixels > self._most
 
     @asynccontextmanager
     async def taken(self, pixels: int) -> AsyncIterator[None]:
@@ -49,9 +91,13 @@ class PixelBudget:
         return not self._waiting or (not self._by[who] and all(self._by[other] for other in self._waiting))
 
     def _fits(self, who: str, pixels: int) -> bool:
-        most = self._most if self._by[who] else self._most * 3 // 2
         # Where nobody has any, the first one fits by itself.
-        return not self._used or self._used + pixels <= (most if self._used > self._by[who] else self._most)
+        if not self._used:
+            return True
+        most = self._most if self._by[who] else self._most * 3 // 2
+        most = most if self._used > self._by[who] else self._most
+        # Who waits for room for an answer gets it before more pictures begin.
+        return not self._keepers and self._used + self._kept + pixels <= most
 
     def _take(self, who: str, pixels: int) -> None:
         self._used += pixels
@@ -72,6 +118,13 @@ class PixelBudget:
         self._by[who] -= pixels
         if self._by[who] <= 0:
             del self._by[who]
+        self._let_all_in()
+
+    def _let_all_in(self) -> None:
+        while self._keepers and not (self._used and self._is_full(self._keepers[0].pixels)):
+            keeper = self._keepers.popleft()
+            self._kept += keeper.pixels
+            keeper.turn.set_result(None)
         is_moving = bool(self._waiting)
         while is_moving:
             is_moving = False

@@ -53,7 +53,8 @@ class ModelHost:
         self._prompt_runners = PromptThreads(cores, "engine", shares)
         threads = FairThreads(self._workers, cores, self._prompt_workers)
         # Room for two of the largest pictures, so that one caller cannot block all others.
-        self.pipeline = Pipeline(threads, PixelBudget(2 * settings.max_image_pixels))
+        self.pixels = PixelBudget(2 * settings.max_image_pixels)
+        self.pipeline = Pipeline(threads, self.pixels)
         # A separate budget: a pixel inside a graph takes a hundred times the memory of a decoded one.
         self.tensor_pixels = PixelBudget(2 * settings.max_tensor_pixels)
         loading = Loading(

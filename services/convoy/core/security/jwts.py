@@ -5,9 +5,11 @@ ignores scopes that it does not know, since providers add their own. Signatures 
 public keys, so a service that can check a token cannot make one.
 """
 
+import hashlib
 import json
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 
@@ -19,11 +21,17 @@ from convoy.core.security.scopes import is_scope
 ALGORITHMS = {"RS256", "ES256", "EdDSA"}
 LEEWAY_S = 30
 MAX_NAME = 128
+MOST_KNOWN = 10_000
 _CLAIMS = ["exp", "iss", "aud", "sub"]
 
 
+class _Known(NamedTuple):
+    caller: Caller
+    good_until: float
+
+
 class Jwts:
-    """Checks tokens of one issuer for one audience."""
+    """Checks tokens of one issuer for one audience, and remembers good ones: a client sends one with each call."""
 
     def __init__(self, path: Path, issuer: str, audience: str) -> None:
         if not issuer or not audience:
@@ -32,6 +40,20 @@ class Jwts:
         self._issuer = issuer
         self._audience = audience
         self._keys = Watched([path], lambda: read_keys(read_file(path)))
+        self._known: dict[bytes, _Known] = {}
+        self._known_by = self._keys.current()
+
+    def known(self, token: str) -> Caller | None:
+        """Return the caller of a token that `find` has found good, while it and the file's keys last."""
+        if self._keys.current() is not self._known_by:
+            self._known, self._known_by = {}, self._keys.current()
+        digest = _digest(token)
+        if (known := self._known.get(digest)) is None:
+            return None
+        if known.good_until <= time.time():
+            del self._known[digest]
+            return None
+        return known.caller
 
     def find(self, token: str) -> Caller:
         """Return the caller whose token this is. Raises Unauthenticated(TOKEN_EXPIRED, BAD_CREDENTIALS)."""
@@ -44,7 +66,14 @@ class Jwts:
         name = claims["sub"]
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
             raise _refused("sub is not a name")
-        return Caller(name, _scopes(claims))
+        caller = Caller(name, _scopes(claims))
+        self._remember(token, _Known(caller, int(claims["exp"]) + LEEWAY_S))
+        return caller
+
+    def _remember(self, token: str, known: _Known) -> None:
+        if len(self._known) >= MOST_KNOWN:
+            del self._known[next(iter(self._known))]  # the oldest
+        self._known[_digest(token)] = known
 
     def _claims(self, token: str) -> dict[str, Any]:
         keys, key_id = self._keys.current(), jwt.get_unverified_header(token).get("kid")
@@ -84,6 +113,10 @@ def _read_key(document: dict[str, Any]) -> jwt.PyJWK | None:
     except jwt.PyJWTError:
         return None
     return key if key.algorithm_name in ALGORITHMS and (key.public_key_use or "sig") == "sig" else None
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
 
 
 def _scopes(claims: dict[str, Any]) -> frozenset[str]:

@@ -30,12 +30,21 @@ class Rates:
         """Count a call. Returns 0 if it may be made, otherwise the seconds to wait."""
         now = self._clock()
         bucket = self._buckets.get(caller) or self._new(caller, now)
-        bucket.calls = min(self._burst, bucket.calls + (now - bucket.filled_at) * self._per_s)
-        bucket.filled_at = now
-        if bucket.calls < 1:
-            return (1 - bucket.calls) / self._per_s
+        if wait_s := self._fill(bucket, now):
+            return wait_s
         bucket.calls -= 1
         return 0.0
+
+    def wait_s(self, caller: str) -> float:
+        """The seconds until a call of this caller may be counted, without counting one."""
+        bucket = self._buckets.get(caller)
+        return 0.0 if bucket is None else self._fill(bucket, self._clock())
+
+    def _fill(self, bucket: _Bucket, now: float) -> float:
+        """Add the calls of the time that has passed. Returns the seconds until there is one."""
+        bucket.calls = min(self._burst, bucket.calls + (now - bucket.filled_at) * self._per_s)
+        bucket.filled_at = now
+        return 0.0 if bucket.calls >= 1 else (1 - bucket.calls) / self._per_s
 
     def _new(self, caller: str, now: float) -> _Bucket:
         if len(self._buckets) >= MOST_BUCKETS:

@@ -10,6 +10,9 @@ answers.py          room for large answers, until they are sent
 room.py             the memory for messages, shared fairly
 arrivals.py         messages on their way: refuses those that stand in the way of others
 connections.py      how many bytes each connection has received
+call_counts.py      how many calls each connection has begun, as gRPC counts them
+reset_floods.py     cuts off hosts that reset calls in a flood
+closed_hosts.py     hangs up, and lets the kernel keep hosts out
 inflation.py        inflates compressed messages, up to a limit
 wire.py             counts a message's fields before protobuf reads it
 open_calls.py       bounds the calls that are open at a time

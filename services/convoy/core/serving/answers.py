@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from convoy.core.errors import InvalidArgument
-from convoy.core.serving.room import Room
+from convoy.core.models.budget import BYTES_A_PIXEL, PixelBudget
+from convoy.core.serving.room import LONGEST_WAIT_S, Room, full
 
 # An answer is in memory as a message and, while it is sent, once more as its bytes.
 _COPIES = 2
@@ -24,9 +25,14 @@ class Answers:
         self.room = Room(2 * _COPIES * most_message)
 
     @contextmanager
-    def of_call(self, who: str, connection: str) -> Iterator["CallAnswers"]:
-        """Let `reserve` take room for the answers of a call until the block ends."""
-        answers = CallAnswers(self, who, connection)
+    def of_call(
+        self, who: str, connection: str, patience_s: Callable[[], float] = lambda: LONGEST_WAIT_S
+    ) -> Iterator["CallAnswers"]:
+        """Let `reserve` take room for the answers of a call until the block ends.
+
+        patience_s: tells how long it may wait for that.
+        """
+        answers = CallAnswers(self, who, connection, patience_s)
         before = _answers.get()
         _answers.set(answers)
         try:
@@ -38,7 +44,9 @@ class Answers:
 
 
 class Place:
-    """Where one answer of a stream stands among the others. size: bytes of room that it holds.
+    """Where one answer of a stream stands among the others.
+
+    size: bytes of room that it holds; pixels: the budget in which these count too.
 
     Answers are sent in order, so they take room in order: one that took it first would wait to be sent behind one that
     waits for the same room. The one before passes when it has taken room, or ends without.
@@ -48,6 +56,7 @@ class Place:
         self.passed: asyncio.Event = asyncio.Event()
         self._before: asyncio.Event | None = before.passed if before else None
         self.size = 0
+        self.pixels: PixelBudget | None = None
 
     async def wait(self) -> None:
         """Wait until the one before has passed."""
@@ -59,11 +68,12 @@ class Place:
 class CallAnswers:
     """The answers of one call that are not sent yet."""
 
-    def __init__(self, answers: Answers, who: str, connection: str) -> None:
+    def __init__(self, answers: Answers, who: str, connection: str, patience_s: Callable[[], float]) -> None:
         self._answers = answers
         self.most_message = answers.most_message
         self._who = who
         self._connection = connection
+        self._patience_s = patience_s
         self._places: deque[Place] = deque()
         self._is_over = False
 
@@ -73,11 +83,22 @@ class CallAnswers:
         self._places.append(place)
         return place
 
-    async def reserve(self, place: Place, size: int) -> None:
+    async def reserve(self, place: Place, size: int, pixels: PixelBudget | None) -> None:
         """Take room for an answer of so many bytes. Raises what `reserve` of this module raises."""
         if size > self.most_message:
             raise too_large(size, self.most_message)
-        place.size += await self._answers.room.take(self._who, self._connection, _COPIES * size)
+        room = self._answers.room
+        taken = await room.take(self._who, self._connection, _COPIES * size, self._patience_s())
+        if pixels is not None:
+            try:
+                async with asyncio.timeout(self._patience_s()):
+                    await pixels.keep(_as_pixels(taken))
+            except BaseException as error:
+                room.give(self._who, taken)
+                if isinstance(error, TimeoutError):
+                    raise full(room.most) from None
+                raise
+        place.size, place.pixels = taken, pixels
         if self._is_over:
             self._give(place, 0)
 
@@ -97,9 +118,16 @@ class CallAnswers:
             self.sent()
 
     def _give(self, place: Place, left: int) -> None:
-        surplus, place.size = place.size - left, left
-        if surplus:
-            self._answers.room.give(self._who, surplus)
+        before, place.size = place.size, left
+        if before == left:
+            return
+        self._answers.room.give(self._who, before - left)
+        if place.pixels is not None:
+            place.pixels.let_go(_as_pixels(before) - _as_pixels(left))
+
+
+def _as_pixels(size: int) -> int:
+    return -(-size // BYTES_A_PIXEL)
 
 
 _answers: ContextVar[CallAnswers | None] = ContextVar("answers", default=None)
@@ -122,10 +150,11 @@ def at(place: Place) -> Iterator[None]:
         place.passed.set()
 
 
-async def reserve(measure: Callable[[], Awaitable[int]]) -> None:
+async def reserve(measure: Callable[[], Awaitable[int]], pixels: PixelBudget | None = None) -> None:
     """Take room for a large answer of the present call, before the work for it; outside of a call do nothing.
 
-    measure: tells how many bytes it has. The answers of a stream take room in the order in which they are sent.
+    measure: tells how many bytes it has; pixels: the budget of pictures in work, of which it takes a part. The answers
+    of a stream take room in the order in which they are sent.
     Raises InvalidArgument(ANSWER_TOO_LARGE), ResourceExhausted(MESSAGES_FULL).
     """
     if (answers := _answers.get()) is None:
@@ -134,7 +163,7 @@ async def reserve(measure: Callable[[], Awaitable[int]]) -> None:
         place = answers.append()
         _place.set(place)
     await place.wait()
-    await answers.reserve(place, await measure())
+    await answers.reserve(place, await measure(), pixels)
     place.passed.set()
 
 

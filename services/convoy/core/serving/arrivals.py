@@ -32,6 +32,9 @@ SLOWEST_BYTES_PER_S = 1024
 _PRESSED_WAIT_S = 0.25
 _PRESSED_PROGRESS_S = 1.0
 _PRESSED_S = 5.0
+# Of a caller who waits for bytes of their own, a message goes that stands still so long, or comes on more slowly: those
+# that wait behind it are no better, unless somebody behind the same address sends slowly on purpose.
+_OWN_BYTES_PER_S = 64 * 1024
 _PARTLY = 64 * 1024
 # The share of the container's memory at which the largest messages on their way are refused, whatever the budget says.
 _DANGER = 0.9
@@ -170,27 +173,28 @@ class Arrivals:
                 self._refuse([one for one in receipts if one.is_open and now - one.since > _SHORT_S], _too_slow())
 
     def _refuse_stalled(self, by_peer: dict[str, list[Receipt]], now: float) -> None:
-        # Who waits for messages of their own presses on nobody else's.
+        # Who waits for messages of their own presses on nobody else's, and on those only if they hardly come on.
         anybody, own = self.room.kept_waiting(_PRESSED_WAIT_S)
         in_the_way: list[tuple[float, Receipt]] = []
         for peer, receipts in by_peer.items():
             arrived = self._arrived.get(peer)
             for one in receipts:
-                age_s, is_pressed = now - one.since, anybody or one.who in own
+                age_s, is_own = now - one.since, one.who in own
                 if arrived is None:
                     # Where nobody tells how much has arrived, what is reserved for it may keep others out so long.
-                    if one.reserved and is_pressed and age_s > _PRESSED_S:
+                    if one.reserved and (anybody or is_own) and age_s > _PRESSED_S:
                         self._refuse([one], _too_slow())
                     continue
                 if not (one.is_unary or arrived.size > _PARTLY):
                     continue  # a stream between two messages
                 still_s = now - arrived.progress_at
-                is_still = age_s > NO_PROGRESS_S and still_s > NO_PROGRESS_S
                 is_slow = age_s > NO_PROGRESS_S and arrived.size < age_s * SLOWEST_BYTES_PER_S
-                if is_still or is_slow or (is_pressed and min(still_s, age_s) > _PRESSED_PROGRESS_S):
+                most_still_s = _PRESSED_PROGRESS_S if anybody else _PRESSED_S if is_own else NO_PROGRESS_S
+                speed = arrived.size / age_s
+                if is_slow or min(still_s, age_s) > most_still_s:
                     self._refuse([one], _too_slow())
-                elif is_pressed and age_s > _PRESSED_S:
-                    in_the_way.append((arrived.size / age_s, one))
+                elif age_s > _PRESSED_S and (anybody or (is_own and speed < _OWN_BYTES_PER_S)):
+                    in_the_way.append((speed, one))
         self._relieve(in_the_way, now)
 
     def _relieve(self, in_the_way: list[tuple[float, Receipt]], now: float) -> None:

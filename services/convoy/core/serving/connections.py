@@ -35,17 +35,17 @@ class Connections:
     def received(self, peers: Iterable[str]) -> dict[str, int]:
         """Return the bytes received from each peer so far, without peers that are gone or are no TCP sockets."""
         wanted = list(peers)
-        if any(_peer_of(self._sockets.get(peer, -1)) != peer for peer in wanted):
+        if any(peer_of(self._sockets.get(peer, -1)) != peer for peer in wanted):
             self._look()
         counted = {peer: _bytes_received(self._sockets[peer]) for peer in wanted if peer in self._sockets}
         return {peer: count for peer, count in counted.items() if count is not None}
 
     def _look(self) -> None:
         known, self._known = self._known, {}
-        for number in _descriptors():
+        for number in descriptors():
             if (file := _file_of(number)) is not None:
                 before = known.get(number)
-                self._known[number] = before if before and before[0] == file else (file, _peer_of(number))
+                self._known[number] = before if before and before[0] == file else (file, peer_of(number))
         self._sockets = {peer: number for number, (_, peer) in self._known.items() if peer}
 
 
@@ -91,7 +91,8 @@ def can_count() -> bool:
     return sys.platform == "linux"
 
 
-def _descriptors() -> list[int]:
+def descriptors() -> list[int]:
+    """The numbers of all that this process has open; none where the system does not tell."""
     try:
         return [int(entry) for entry in os.listdir(_DESCRIPTORS)]
     except OSError:
@@ -106,7 +107,7 @@ def _file_of(number: int) -> tuple[int, int] | None:
     return stat.st_dev, stat.st_ino
 
 
-def _peer_of(number: int) -> str:
+def peer_of(number: int) -> str:
     """Return gRPC's name of the other end; empty if the descriptor is no TCP connection."""
     if number < 0:
         return ""

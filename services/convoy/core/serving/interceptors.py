@@ -6,7 +6,7 @@ call_log.py logs and measures the call; receiving.py bounds its messages.
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, nullcontext
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -24,7 +24,7 @@ from convoy.core.serving.admission import Gate
 from convoy.core.serving.answers import Answers, too_large
 from convoy.core.serving.call_log import CallLog, read_metadata
 from convoy.core.serving.open_calls import OpenCalls
-from convoy.core.serving.receiving import Expected, Receiver, caller_key
+from convoy.core.serving.receiving import Expected, Receiver, call_patience_s, caller_key
 from convoy.core.serving.room import Held
 from convoy.core.serving.status import STATUS_KEY, Context, deadline, to_status
 from convoy.core.serving.wire import Bounds, bounds_of
@@ -59,8 +59,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._doors = doors or Doors()
         self._answers = Answers(self._receiver.most_message)
         self._open_calls = OpenCalls()
-        # Without authentication, all callers share a method's handler.
-        self._for_anybody: dict[str, Handler] = {}
+        self.handled = 0
+        self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
@@ -68,37 +68,36 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> MaybeHandler:
         """Wrap the handler that the call would go to."""
+        self.handled += 1
         method = handler_call_details.method
-        if (known := self._for_anybody.get(method)) is not None:
+        if (known := self._handlers.get(method)) is not None:
             return known
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
+        wrap = self._streaming if handler.response_streaming else self._unary
         if method.startswith(_QUIET):
-            quiet = self._for_anybody[method] = self._quiet(handler, method)
-            return quiet
-        caller = ANYBODY
-        try:
-            caller = self._guard.identify(method, handler_call_details.invocation_metadata or ())
-            self._guard.admit_unseen(method, caller)
-        except errors.ConvoyError as error:
-            return self._refusing(method, error, caller)
-        wrapped = (self._streaming if handler.response_streaming else self._unary)(handler, method, caller)
-        if self._guard.is_open:
-            self._for_anybody[method] = wrapped
+            wrap = self._quiet
+        wrapped = self._handlers[method] = wrap(handler, method)
         return wrapped
 
-    def _refusing(self, method: str, error: errors.ConvoyError, caller: Caller) -> Handler:
-        """Make a handler that reads nothing: a stranger's 64 MiB must not fill the memory."""
-
-        async def answer(requests: Any, context: Context) -> None:
-            try:
-                self._guard.count_refused(context.peer())
-            except errors.ConvoyError as limited:
-                return await _abort(context, limited)  # no line in the log
-            await CallLog(self._service, method, context, caller).fail(error)
-
-        return _typed(grpc.stream_unary_rpc_method_handler(answer))
+    async def _identify(self, method: str, context: Context) -> Caller:
+        """Find out who calls, or end the call unread: a stranger's 64 MiB must not fill the memory."""
+        if self._guard.is_open:
+            return ANYBODY
+        caller, peer = ANYBODY, self._client(context)
+        try:
+            caller = self._guard.identify(method, context.invocation_metadata() or (), peer)
+            self._guard.admit_unseen(method, caller)
+            return caller
+        except errors.ConvoyError as error:
+            refusal = error
+        try:
+            self._guard.count_refused(peer)
+        except errors.ConvoyError as limited:
+            await _abort(context, limited)  # no line in the log
+        await CallLog(self._service, method, context, caller).fail(refusal)
+        raise refusal
 
     def _quiet(self, handler: Handler, method: str) -> Handler:
         """Make a handler for health or reflection: no log line, and small messages alone."""
@@ -168,13 +167,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._guard.admit(method, request, caller)
         return request
 
-    def _unary(self, handler: Handler, method: str, caller: Caller) -> Handler:
+    def _unary(self, handler: Handler, method: str) -> Handler:
         inner: Any = handler.unary_unary or handler.stream_unary
         expected = self._expected(method, self._guard.is_open_to_all(method))
 
-        async def respond(context: Context) -> None:
+        async def respond(context: Context, caller: Caller) -> None:
             who = self._begin_turn(caller, context)
-            with self._open_calls.one_more(who), self._answers.of_call(who, context.peer()) as answers:
+            with (
+                self._open_calls.one_more(who),
+                self._answers.of_call(who, context.peer(), partial(call_patience_s, context)) as answers,
+            ):
                 with self._receiver.holding(who) as held:
                     request = await self._let_in(handler, method, expected, caller, context, held)
                     response = await inner(request, context)
@@ -184,9 +186,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 await context.write(response)
 
         async def answer(requests: Any, context: Context) -> None:
+            caller = await self._identify(method, context)
             call = CallLog(self._service, method, context, caller)
             try:
-                await respond(context)
+                await respond(context, caller)
             except BaseException as error:
                 await call.fail(error)
                 raise
@@ -196,18 +199,19 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         # also tells when an answer of a stream is sent. On the wire, a call's only answer is one answer of a stream.
         return _typed(grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer))
 
-    def _streaming(self, handler: Handler, method: str, caller: Caller) -> Handler:
+    def _streaming(self, handler: Handler, method: str) -> Handler:
         inner: Any = handler.unary_stream or handler.stream_stream
         expected = self._expected(method, self._guard.is_open_to_all(method))
 
         async def answer(requests: Any, context: Context) -> AsyncIterator[Any]:
+            caller = await self._identify(method, context)
             call = CallLog(self._service, method, context, caller)
             try:
                 who = self._begin_turn(caller, context)
                 with (
                     self._open_calls.one_more(who),
                     self._receiver.holding(who) as held,
-                    self._answers.of_call(who, context.peer()) as answers,
+                    self._answers.of_call(who, context.peer(), partial(call_patience_s, context)) as answers,
                 ):
                     request = await self._let_in(handler, method, expected, caller, context, held)
                     # Where the caller leaves, the work for it ends at once.

@@ -87,7 +87,7 @@ class PictureServicer(Generic[Request, Result, Response]):
                 return 0
             return self.answer_bytes(request, await asyncio.to_thread(lambda: sum(map(size_of, request.images))))
 
-        await reserve(measure)
+        await reserve(measure, self._host.pixels)
 
     async def answer(self, request: Any, context: Context) -> Response:
         """Answer a request that has one or several pictures."""

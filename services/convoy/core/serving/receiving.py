@@ -7,7 +7,6 @@ are counted before protobuf reads them.
 
 import asyncio
 import contextlib
-import math
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +31,8 @@ _TRIM_AFTER_S = 2.0
 _AHEAD = 9
 _QUICK_INFLATION = 1024
 _QUICK_FIELDS = 10_000
+# So long before a deadline the caller is told why, rather than nothing.
+_TO_SAY_SO_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,9 @@ class Receiver:
         peer, room = plain_peer(context.peer()), self._strangers if expected.is_open else self.room
         # A stream may be silent for hours, so nothing is reserved for its next message.
         size = self._unknown if is_unary or expected.is_open else 0
-        # A stream whose messages find no room is read more slowly; a call whose message finds none soon is refused.
-        left_s = context.time_remaining() if is_unary else None
-        patience_s = min(LONGEST_WAIT_S, math.inf if left_s is None else left_s)
-        reserved = await room.take(who, peer, size, patience_s if is_unary or expected.is_open else None)
+        # A stream whose messages find no room is read more slowly. A stranger has no say in how long a message waits.
+        patience_s = LONGEST_WAIT_S if expected.is_open else call_patience_s(context) if is_unary else None
+        reserved = await room.take(who, peer, size, patience_s)
         receipt = Receipt(who, peer, asyncio.current_task(), room, reserved, expected.is_open, is_unary)
         self.arrivals.begin(receipt)
         try:
@@ -138,6 +138,12 @@ class Receiver:
         self._trim = None
         if self.room.used <= 0 and memory_in_use() > self.arrivals.at_rest + self.room.most // 8:
             asyncio.get_running_loop().run_in_executor(None, give_back_memory)
+
+
+def call_patience_s(context: Context) -> float:
+    """How long a call waits for room: as long as its caller does; LONGEST_WAIT_S if the caller sets no deadline."""
+    left_s = context.time_remaining()
+    return LONGEST_WAIT_S if left_s is None else max(0.0, left_s - _TO_SAY_SO_S)
 
 
 def default_budget(limit: int, most_message: int) -> int:

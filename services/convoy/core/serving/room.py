@@ -117,26 +117,28 @@ class Room:
             del self._waiters[waiter.who]
 
     def _let_in(self) -> None:
-        """Give turns, one connection after another, until the next message does not fit."""
-        passed_by = 0
-        while self._waiting and passed_by < len(self._waiting):
-            connection, queue = next(iter(self._waiting.items()))
-            waiter = queue[0]
-            if self.used and self.used + waiter.size > self.most:
-                return
-            del self._waiting[connection]
-            if not self._fits(waiter.who, waiter.size):
-                self._waiting[connection] = queue  # behind the others
-                passed_by += 1
-                continue
-            passed_by = 0
-            queue.popleft()
-            self._left(waiter)
-            if queue:
-                self._waiting[connection] = queue
-            if not waiter.turn.done():
-                self.add(waiter.who, waiter.size)
-                waiter.turn.set_result(None)
+        """Give turns, one connection after another, until the next message does not fit.
+
+        Who has their share already is passed by, and keeps their place.
+        """
+        is_moving = True
+        while is_moving:
+            is_moving = False
+            for connection, queue in list(self._waiting.items()):
+                waiter = queue[0]
+                if self.used and self.used + waiter.size > self.most:
+                    return
+                if not self._has_share(waiter.who, waiter.size):
+                    continue
+                is_moving = True
+                queue.popleft()
+                self._left(waiter)
+                del self._waiting[connection]
+                if queue:
+                    self._waiting[connection] = queue  # behind the others
+                if not waiter.turn.done():
+                    self.add(waiter.who, waiter.size)
+                    waiter.turn.set_result(None)
 
     def _fits(self, who: str, size: int) -> bool:
         if self.used and self.used + size > self.most:

@@ -18,12 +18,15 @@ from convoy.core.security.files import Watched
 from convoy.core.security.guard import Guard
 from convoy.core.security.tls import Pem, server_tls
 from convoy.core.serving.admission import Gate
+from convoy.core.serving.call_counts import CallCounts
+from convoy.core.serving.closed_hosts import can_close
 from convoy.core.serving.interceptors import CallInterceptor
 from convoy.core.serving.load_history import LoadHistory
 from convoy.core.serving.metrics_page import MetricsPage
 from convoy.core.serving.ports import address_of, check_port, is_socket, metrics_host
 from convoy.core.serving.receiving import Receiver
 from convoy.core.serving.reflection import add_reflection
+from convoy.core.serving.reset_floods import PortGate, ResetFloods
 from convoy.core.serving.status_servicer import StatusServicer
 from convoy.core.settings import Settings
 from convoy.v1 import status_pb2_grpc
@@ -87,8 +90,9 @@ class Server:
             service.name, self._guard, service.gates, self._receiver, settings.max_images_per_call, doors
         )
         self._server = grpc.aio.server(interceptors=[self._interceptor], options=_options(settings))
+        self._counts = CallCounts()
         self._metrics: MetricsPage | None = None
-        self._watcher: asyncio.Task[None] | None = None
+        self._watchers: list[asyncio.Task[None]] = []
         self.port = 0
         self.metrics_port = 0
 
@@ -121,7 +125,12 @@ class Server:
         await self._set_health(_SERVING if service.is_ready() else _NOT_SERVING)
         # This says only that the process answers. Restart it for no other reason: if Redis is away, that does not help.
         await self._health.set(_LIVENESS, _SERVING)
-        self._watcher = asyncio.create_task(self._watch())
+        self._watchers.append(asyncio.create_task(self._watch()))
+        if settings.reset_limit and not is_socket(settings.host) and can_close():
+            floods = ResetFloods(
+                self._counts, PortGate(self.port), settings.reset_limit, lambda: self._interceptor.handled
+            )
+            self._watchers.append(asyncio.create_task(floods.run()))
         # Exclude objects that live as long as the process from garbage collection.
         gc.freeze()
         self._receiver.begin()
@@ -132,9 +141,9 @@ class Server:
     async def drain(self) -> None:
         """Report NOT_SERVING, finish the running calls, and stop."""
         log.info("draining", service=self._service.name)
-        if self._watcher is not None:
-            self._watcher.cancel()
-            await asyncio.gather(self._watcher, return_exceptions=True)
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
         await self._health.enter_graceful_shutdown()
         await self._server.stop(self._settings.drain_s)
         await self._service.stop()

@@ -89,6 +89,70 @@ async def test_a_callers_large_pictures_keep_no_other_caller_waiting() -> None:
     await asyncio.gather(*tasks)
 
 
+async def test_pictures_wait_for_answers_that_are_not_sent_and_answers_for_pictures() -> None:
+    budget = PixelBudget(10)
+    await budget.keep(4)
+    began, gate, tasks = await started(budget, [4, 4])
+    assert began == [4]  # 4 and 4 and 4 is too much
+    keeping = asyncio.create_task(budget.keep(3))
+    await asyncio.sleep(0)
+    assert not keeping.done()
+    budget.let_go(4)
+    await asyncio.sleep(0)
+    assert keeping.done() and budget.kept == 3 and began == [4]  # 4 and 3 and 4 is still too much
+    budget.let_go(3)
+    await asyncio.sleep(0)
+    assert began == [4, 4]
+    gate.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_a_picture_waits_for_no_answer_where_none_is_in_work() -> None:
+    """Else calls whose answers have all room would wait for room for their pictures."""
+    budget = PixelBudget(10)
+    for _ in range(3):
+        await budget.keep(6)
+    began, gate, tasks = await started(budget, [5, 5])
+    assert began == [5]
+    gate.set()
+    await asyncio.gather(*tasks)
+    assert began == [5, 5]
+
+
+async def test_a_flood_of_pictures_keeps_no_answer_waiting_without_end() -> None:
+    budget = PixelBudget(10)
+    began, gate, tasks = await started(budget, [10])
+    keeping = asyncio.create_task(budget.keep(5))
+    late, late_gate, more = await started(budget, [10, 10])
+    gate.set()
+    await asyncio.gather(*tasks, keeping)
+    assert began == [10] and budget.kept == 5
+    late_gate.set()
+    await asyncio.gather(*more)
+    assert late == [10, 10]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_who_gives_up_waiting_for_an_answer_keeps_nothing(is_late: bool) -> None:
+    budget = PixelBudget(10)
+    first = budget.taken(10)
+    await first.__aenter__()
+    keeping = asyncio.create_task(budget.keep(5))
+    await asyncio.sleep(0)
+    if is_late:
+        await first.__aexit__(None, None, None)
+        assert budget.kept == 5  # its turn has come, and before the task runs the caller is gone
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert budget.kept == 0
+    if not is_late:
+        await first.__aexit__(None, None, None)
+    began, gate, tasks = await started(budget, [10])
+    gate.set()
+    await asyncio.gather(*tasks)
+    assert began == [10]
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 14), st.booleans()), max_size=30))
 def test_everybody_gets_in_and_the_bound_holds(calls: list[tuple[str, int, bool]]) -> None:
     asyncio.run(mixed(calls))

@@ -131,7 +131,9 @@ def test_a_method_without_a_scope_is_refused_once_tokens_are_on(
     tokens = tmp_path / "tokens"
     tokens.write_text(write_line("ada", "convoy_secret", ["classification"]))
     guard = Guard("classification", Settings(tokens_file=tokens))
-    caller = guard.identify("/convoy.v1.ClassificationService/Classify", [("authorization", "Bearer convoy_secret")])
+    caller = guard.identify(
+        "/convoy.v1.ClassificationService/Classify", [("authorization", "Bearer convoy_secret")], "ipv4:127.0.0.1:1"
+    )
     request = classification_pb2.ClassifyRequest()
     guard.admit("/convoy.v1.ClassificationService/Classify", request, caller)
     monkeypatch.delitem(DEMANDS, "/convoy.v1.ClassificationService/Classify")

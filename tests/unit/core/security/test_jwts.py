@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 import pytest
 from convoy.core.errors import FailedPrecondition, Unauthenticated
-from convoy.core.security.jwts import Jwts, read_keys
+from convoy.core.security.jwts import LEEWAY_S, Jwts, read_keys
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.jwts import AUDIENCE, ISSUER, Provider, make_key, public_jwk
@@ -171,3 +171,29 @@ def test_issuer_and_audience_are_needed(path: Path) -> None:
     for issuer, audience in (("", AUDIENCE), (ISSUER, "")):
         with pytest.raises(FailedPrecondition, match="CONVOY_JWT_ISSUER and CONVOY_JWT_AUDIENCE"):
             Jwts(path, issuer, audience)
+
+
+def test_a_remembered_token_ends_with_its_keys_and_its_time(
+    path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jwts, token = Jwts(path, ISSUER, AUDIENCE), provider.token(exp=time.time() + 600)
+    assert jwts.known(token) is None
+    found = jwts.find(token)
+    assert jwts.known(token) is found
+    now = time.time()
+    with monkeypatch.context() as later:
+        later.setattr(time, "time", lambda: now + 600 + LEEWAY_S + 1)
+        assert jwts.known(token) is None
+    jwts.find(token)
+    Provider().write(path)
+    assert jwts.known(token) is None
+
+
+def test_no_more_tokens_are_remembered_than_fit(
+    jwts: Jwts, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convoy.core.security.jwts.MOST_KNOWN", 2)
+    tokens = [provider.token(sub=name) for name in ("ada", "bob", "eve")]
+    for token in tokens:
+        jwts.find(token)
+    assert [jwts.known(token) is not None for token in tokens] == [False, True, True]

@@ -17,6 +17,14 @@ def clock() -> Clock:
     return Clock()
 
 
+def test_to_ask_for_the_wait_counts_nothing(clock: Clock) -> None:
+    rates = Rates(2.0, 1, clock)
+    assert rates.wait_s("ada") == 0
+    assert rates.take("ada") == 0 and rates.wait_s("ada") == rates.wait_s("ada") == pytest.approx(0.5)
+    clock.now += 0.5
+    assert rates.wait_s("ada") == 0 and rates.take("ada") == 0
+
+
 def test_a_burst_then_the_rate(clock: Clock) -> None:
     rates = Rates(2.0, 3, clock)
     assert [rates.take("ada") for _ in range(3)] == [0, 0, 0]

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from convoy.core.errors import ConvoyError, InvalidArgument
+from convoy.core.errors import ConvoyError, InvalidArgument, ResourceExhausted
+from convoy.core.models.budget import PixelBudget
 from convoy.core.serving.answers import Answers, reserve, settle
 from convoy.core.serving.streaming import answer_in_order
 
@@ -103,3 +104,31 @@ async def test_an_answer_that_no_message_holds_takes_nothing() -> None:
         with pytest.raises(InvalidArgument, match="a message may have"):
             await reserve(measure)
         assert answers.room.used == 0
+
+
+async def test_an_answer_counts_as_pixels_until_it_is_sent_and_only_as_far_as_it_needs() -> None:
+    answers, pixels = Answers(MOST), PixelBudget(10_000)
+
+    async def measure() -> int:
+        return 900
+
+    with answers.of_call("caller", "connection"):
+        await reserve(measure, pixels)
+        assert pixels.kept == 600  # two copies of 900 bytes, three bytes a pixel
+        settle(51)
+        assert pixels.kept == 34
+    assert pixels.kept == answers.room.used == 0
+
+
+async def test_an_answer_that_finds_no_pixels_in_time_is_refused_and_holds_nothing() -> None:
+    answers, pixels = Answers(MOST), PixelBudget(100)
+
+    async def measure() -> int:
+        return 900
+
+    with answers.of_call("caller", "connection", lambda: 0.01):
+        async with pixels.taken(100):
+            with pytest.raises(ResourceExhausted, match="take all memory"):
+                await reserve(measure, pixels)
+        assert pixels.kept == answers.room.used == 0
+        await reserve(measure, pixels)

@@ -28,12 +28,12 @@ def connect(listener: socket.socket, stack: ExitStack) -> tuple[socket.socket, s
 def test_a_new_connection_costs_no_look_at_the_peers_of_the_others(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found, asked, ask = Connections(), [], connections._peer_of
+    found, asked, ask = Connections(), [], connections.peer_of
     with ExitStack() as stack:
         for _ in range(20):
             _, _, peer = connect(listener, stack)
         assert found.received([peer]) == {peer: 0}
-        monkeypatch.setattr(connections, "_peer_of", lambda number: asked.append(number) or ask(number))
+        monkeypatch.setattr(connections, "peer_of", lambda number: asked.append(number) or ask(number))
         client, _, newcomer = connect(listener, stack)
         client.sendall(b"seven B")
         assert found.received([newcomer]) == {newcomer: 7}

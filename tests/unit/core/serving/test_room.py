@@ -110,6 +110,29 @@ async def test_a_connection_with_many_messages_does_not_hold_up_another() -> Non
     assert room.used == 0
 
 
+async def test_who_is_passed_by_keeps_their_place() -> None:
+    room, order = Room(100), list[str]()
+
+    async def one(who: str, connection: str, size: int) -> None:
+        await room.take(who, connection, size)
+        order.append(connection)
+
+    room.add("host", 50)
+    room.add("x", 40)
+    tasks = [asyncio.ensure_future(one("host", f"h{number}", 10)) for number in range(3)]
+    tasks.append(asyncio.ensure_future(one("y", "y1", 60)))
+    for _ in range(5):
+        await asyncio.sleep(0)
+        room.give("x", 1)  # looks at who waits: the host has its share, the other finds no room
+    assert order == []
+    for size in (10, 10, 10):
+        room.give("host", size)
+        await asyncio.sleep(0)
+    assert order == ["h0", "h1", "h2"]
+    tasks.pop().cancel()
+    await asyncio.gather(*tasks)
+
+
 async def test_a_message_larger_than_the_room_goes_alone() -> None:
     room = Room(100)
     assert await room.take("a", "a1", 1000) == 100
