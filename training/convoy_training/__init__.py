@@ -20,6 +20,7 @@ prediction/       what a model says about a folder of pictures
 distillation.py   what a classifier, detector or segmenter learns from a published one
 teacher.py        a published or imported model to learn from
 lessons.py        what the teacher says of each training picture, kept for the student
+classifier_graph.py  what a published classifier computes around its network
 evaluation.py     measures a run or a published model
 pairing.py        compares two models on the same pictures
 sweep.py          tries values of a recipe's fields, a run each

@@ -13,6 +13,7 @@ import numpy as np
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, load_manifest
 from numpy.typing import NDArray
 
+from convoy_training.classifier_graph import ENLARGED
 from convoy_training.errors import RecipeError, TrainingError
 from convoy_training.origin import ENVIRONMENT, read_environment
 from convoy_training.recipe_file import open_recipe
@@ -22,7 +23,6 @@ from convoy_training.runs.loop import build_predict
 from convoy_training.runs.provenance import check_provenance
 from convoy_training.session import open_onnx
 from convoy_training.task import Images, Metric, Predict, Task
-from convoy_training.tasks.classification import ENLARGED
 
 MERGED = {"probabilities", "embeddings", "class_map", "boxes", "scores"}
 """The outputs that several models answer together."""

@@ -12,7 +12,7 @@ from convoy.classification import task as classification_service
 from numpy.typing import NDArray
 from rich.table import Table
 
-from convoy_training.data import masks
+from convoy_training.data.mask_files import IGNORE
 from convoy_training.detecting.config import load_split
 from convoy_training.detecting.measuring import find_objects, find_truth
 from convoy_training.errors import RecipeError
@@ -100,7 +100,7 @@ def _segment(model: Subject, asked: Subject, split: str) -> Resampled:
     data = segmentation.load_split(asked.config, split)
     found = segmentation.find_masks(model.predict, model.config, split)
     frames = np.stack([
-        count_pixels(mask, example.read_mask(), len(data.classes), masks.IGNORE)
+        count_pixels(mask, example.read_mask(), len(data.classes), IGNORE)
         for mask, example in zip(found, data.examples, strict=True)
     ])  # fmt: skip
 

@@ -68,6 +68,19 @@ def test_a_class_without_pixels_is_told_of_and_a_single_one_is_refused() -> None
         masks.check_classes(masks.Split([], ("road",), np.array([3]), ignored=90), "street")
 
 
+def test_a_class_that_validation_does_not_show_is_told_of_and_none_at_all_is_refused() -> None:
+    with faults.collecting() as found:
+        masks.check_validation(masks.Split([], ("road", "sky"), np.array([3, 0])), "street")
+        box = boxes.Example(Photo({}, "a.jpg", 9, 9), np.array([[0, 0, 3, 3]], np.float32), np.array([1]))
+        boxes.check_validation(boxes.Split([box], ("RBC", "WBC")), "cells")
+    assert [str(note) for note in found.notes] == [
+        "street: class 'sky' has no pixel in the validation masks: it is not measured",
+        "cells: class 'RBC' has no box in the validation split: it is not measured",
+    ]
+    with pytest.raises(LabelError, match="street: the validation masks label no pixel: nothing could be measured"):
+        masks.check_validation(masks.Split([], ("road", "sky"), np.array([0, 0]), ignored=9), "street")
+
+
 def test_a_class_that_255_perhaps_meant_is_told_of() -> None:
     with faults.collecting() as found:
         masks.check_classes(masks.Split([], ("bg", "fg"), np.array([2000, 2]), ignored=398), "set")

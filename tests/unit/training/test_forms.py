@@ -9,6 +9,7 @@ import pytest
 from convoy_training.data import coco, masks, voc, yolo
 from convoy_training.data.boxes import Split
 from convoy_training.data.lists import parse_classes
+from convoy_training.data.mask_files import IGNORE
 from convoy_training.errors import LabelError
 from PIL import Image
 
@@ -140,7 +141,7 @@ def test_a_palette_mask_is_its_indices(tmp_path: Path) -> None:
     mask = np.zeros((30, 40), np.uint8)
     mask[1, :2] = 1, 255
     split = load_mask(tmp_path, palette_png(mask))
-    assert split.examples[0].read_mask()[1, :3].tolist() == [1, masks.IGNORE, 0]
+    assert split.examples[0].read_mask()[1, :3].tolist() == [1, IGNORE, 0]
 
 
 def test_a_mask_of_bits_is_its_bits(tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_the_ignored_class_may_have_any_id(name: str, tmp_path: Path) -> None:
     ids[0, :3] = 0, 1, 2
     split = load_mask(tmp_path, palette_png(ids), **{"classes.txt": f"{name}\nsky\nroad\n"})
     assert split.classes == ("sky", "road") and split.pixels.tolist() == [1, 1] and split.ignored == 1198
-    assert split.examples[0].read_mask()[0, :3].tolist() == [masks.IGNORE, 0, 1]
+    assert split.examples[0].read_mask()[0, :3].tolist() == [IGNORE, 0, 1]
 
 
 def yolo_files(layout: str) -> Files:

@@ -11,6 +11,7 @@ import pytest
 from convoy_training.data import coco, masks, voc, yolo
 from convoy_training.data.archive import Archive, open_archive
 from convoy_training.data.boxes import Row, Split, check_box
+from convoy_training.data.mask_files import IGNORE
 from convoy_training.errors import LabelError
 
 CLASSES = ("RBC", "WBC")
@@ -140,7 +141,7 @@ def test_masks_keep_their_ids_and_forget_the_unlabelled(tmp_path: Path) -> None:
     mask[0, :3] = 1, 2, 255
     split = write_masks(tmp_path, mask)
     assert split.classes == ("Sky", "Road")
-    assert split.examples[0].read_mask()[0, :4].tolist() == [1, masks.IGNORE, masks.IGNORE, 0]
+    assert split.examples[0].read_mask()[0, :4].tolist() == [1, IGNORE, IGNORE, 0]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from convoy_training.box_geometry import compute_complete_iou, compute_iou, in_c
 from convoy_training.losses.detection import assign, compute_detection_loss, find_crowds
 from convoy_training.losses.entropy import compute_entropy, weigh_classes
 from convoy_training.losses.overlap import compute_dice
+from convoy_training.losses.overlap import weigh_classes as weigh_pixels
 from convoy_training.losses.two_stage import sample_regions
 from convoy_training.structures import CROWD
 from torch.nn import functional
@@ -115,3 +116,18 @@ def test_anchors_and_regions_in_a_crowd_are_no_background() -> None:
     torch.manual_seed(0)
     drawn = sample_regions(candidates.repeat(1, 30, 1), truth, labels)
     assert not (drawn == boxes((18, 0, 28, 10))).all(-1).any() and (drawn == boxes((40, 40, 50, 50))).all(-1).any()
+
+
+def test_a_batch_without_a_labelled_pixel_costs_nothing() -> None:
+    logits = torch.randn(2, 3, 4, 4, requires_grad=True)
+    nothing = torch.full((2, 4, 4), 255)
+    loss = compute_dice(logits, nothing, 255)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == 0.0 and logits.grad is not None and not logits.grad.any()
+
+
+def test_classes_without_a_pixel_change_nothing_for_the_others() -> None:
+    shown = weigh_pixels(np.array([400, 100]))
+    more = weigh_pixels(np.array([400, 100, 0, 0, 0, 0]))  # the median of all of them would be 0
+    torch.testing.assert_close(more[:2], shown)
+    assert more[0] < more[1] and more.isfinite().all()

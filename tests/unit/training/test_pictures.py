@@ -10,6 +10,7 @@ import pytest
 from convoy.core.pictures.decoding import decode_image
 from convoy.core.pictures.resizing import min_side, place
 from convoy_training.data import boxes, image_folder, masks, photo
+from convoy_training.data.mask_files import read_mask
 from convoy_training.errors import LabelError
 from convoy_training.recipe_file import resolve_recipe
 from convoy_training.task import Images, make
@@ -151,9 +152,9 @@ def test_pictures_of_many_sizes_are_compared_at_the_commonest() -> None:
 
 def test_a_mask_must_be_lossless() -> None:
     ids = Image.fromarray(np.ones((8, 8), np.uint8))
-    assert masks.read_mask(save(ids, "PNG"), "m.png", (8, 8), NUMBERS).max() == 1
+    assert read_mask(save(ids, "PNG"), "m.png", (8, 8), NUMBERS).max() == 1
     for data in (save(ids, "JPEG"), b""):
         with pytest.raises(
             LabelError, match=r"m\.png: the mask cannot be decoded: it is not one of PNG, BMP, GIF, TIFF"
         ):
-            masks.read_mask(data, "m.png", (8, 8), NUMBERS)
+            read_mask(data, "m.png", (8, 8), NUMBERS)

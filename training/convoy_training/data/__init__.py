@@ -23,6 +23,7 @@ yolo.py           detection: YOLO text files
 data_yaml.py      detection: Ultralytics' data.yaml, for yolo.py
 tools.py          detection: what labelme, VIA, CVAT and Label Studio write of their own
 masks.py          segmentation: PNG masks
+mask_files.py     segmentation: one mask, from its file to classes
 roboflow_masks.py  segmentation: Roboflow's export of masks, for masks.py
 coco_masks.py     segmentation: masks drawn from the polygons of COCO JSON
 isbi.py           segmentation: ISBI 2012

@@ -110,9 +110,14 @@ class Row:
 
 
 def check_validation(split: Split, file: str) -> None:
-    """Raises LabelError if the validation split has no box: every metric would be 0 at the end of the training."""
-    if not any(len(example.labels) for example in split.examples):
+    """Notes every class that cannot be measured; raises LabelError if none can, since there is no box."""
+    present = {int(label) for example in split.examples for label in example.labels}
+    if not present:
         raise LabelError(file, None, "the validation split has no box: nothing could be measured")
+    for number, name in enumerate(split.classes):
+        if number not in present:
+            told = f"class '{name}' has no box in the validation split: it is not measured"
+            add_note("class without an example", file, None, told)
 
 
 def check_box(row: Row, file: str, classes: Sequence[str], size: tuple[int, int], slack: float = 1.0) -> None:

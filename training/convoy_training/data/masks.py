@@ -6,7 +6,6 @@ classes.txt names the classes. CamVid (Brostow et al. 2009; SegNet's 11-class ve
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,7 +14,6 @@ from pathlib import PurePosixPath
 import numpy as np
 from convoy.core.manifest import GreyWindow
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from convoy_training.data import roboflow_masks
 from convoy_training.data.archive import Archive, open_archive
@@ -24,19 +22,15 @@ from convoy_training.data.division import divide
 from convoy_training.data.faults import add_fault, add_note, remembered
 from convoy_training.data.layout import refuse_layout
 from convoy_training.data.lists import ALIASES, CLASSES, IMAGES, check_held_out, number_lines, parse_classes
+from convoy_training.data.mask_files import IGNORE, read_ids, read_mask
 from convoy_training.data.photo import Photo, check_each, find_photos
 from convoy_training.data.reading import PLAIN, Reading
 from convoy_training.errors import LabelError
 
 UNLABELLED = frozenset({"unlabelled", "unlabeled", "void", "ignore", "ignored"})
 """Names of classes that are neither learnt nor measured."""
-IGNORE = 255
 FEW = 0.01
 """A class of two with fewer pixels than this share of the ignored ones was perhaps meant by what is ignored."""
-LOSSLESS = ("PNG", "BMP", "GIF", "TIFF")
-"""The formats that a mask may have; a JPEG would mix the ids of neighbouring pixels."""
-SINGLE_CHANNEL = ("1", "L", "P", "I;16", "I")
-"""Pillow's names for pixels that are one number: a bit, a byte, an index into a palette, 16 or 32 bits."""
 EXPECTED = """classes.txt
 train.txt, val.txt: lines `image mask`
 or, with `split` in the recipe, images/ and masks/ with the same names"""
@@ -229,7 +223,7 @@ def _survey(path: str, masks: tuple[str, ...]) -> tuple[frozenset[int], ...]:
 
     def list_ids(name: str) -> frozenset[int]:
         try:
-            return frozenset(np.unique(_decode_ids(archive.files[name], name)).tolist())
+            return frozenset(np.unique(read_ids(archive.files[name], name)).tolist())
         except LabelError:
             return frozenset()
 
@@ -258,46 +252,6 @@ def _find_white(path: str, names: Sequence[str], how: Reading) -> frozenset[str]
     return frozenset(white)
 
 
-def read_mask(
-    data: bytes, file: str, size: tuple[int, ...], numbers: Sequence[int], *, white: bool = False
-) -> NDArray[np.uint8]:
-    """Class ids or IGNORE [H,W]; raises LabelError if the mask's size is not its image's, or an id has no class."""
-    mask = _decode_ids(data, file)
-    if mask.shape != tuple(size):
-        raise LabelError(file, None, f"the mask is {mask.shape}, its image {tuple(size)}", "other size")
-    mask = np.where(mask == 255, 1, mask) if white else mask
-    known = np.array(numbers)
-    unknown = [int(value) for value in np.unique(mask) if not 0 <= value < 256 or known[value] < 0]
-    if unknown:
-        last = int(np.flatnonzero(known[:IGNORE] >= 0)[-1])
-        smooth = ": it looks smoothed, save it without" if len(unknown) > 2 and max(unknown) > 100 else ""
-        told = f"the mask has class id {unknown[0]}, but classes.txt ends at {last}{smooth}"
-        raise LabelError(file, None, told, "unknown class")
-    classes: NDArray[np.uint8] = known.astype(np.uint8)[mask]
-    return classes
-
-
-def _decode_ids(data: bytes, file: str) -> NDArray[np.integer]:
-    """The number that the file holds for each pixel; in a palette PNG, such as VOC's masks, that is the index.
-
-    Three equal channels are one.
-    """
-    try:
-        with Image.open(io.BytesIO(data), formats=LOSSLESS) as image:
-            mode, values = image.mode, np.asarray(image)
-    except UnidentifiedImageError as error:
-        told = f"the mask cannot be decoded: it is not one of {', '.join(LOSSLESS)}"
-        raise LabelError(file, None, told, "broken mask") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise LabelError(file, None, f"the mask cannot be decoded: {error}", "broken mask") from error
-    if mode in ("RGB", "RGBA") and (values[..., :3] == values[..., :1]).all():
-        return values[..., 0]
-    if mode not in SINGLE_CHANNEL:
-        reason = f"the mask holds colours ({mode}), not class ids: save it as grey or palette PNG with one id per pixel"
-        raise LabelError(file, None, reason, "mask of colours")
-    return values.astype(np.uint8) if mode == "1" else values
-
-
 def check_classes(split: Split, file: str) -> None:
     """Notes every class that has no pixel to learn from; raises LabelError if fewer than two have one."""
     for name, count in zip(split.classes, split.pixels, strict=True):
@@ -317,3 +271,13 @@ def check_classes(split: Split, file: str) -> None:
         told = f"'{name}' has {int(min(split.pixels)):,} pixels, and {split.ignored:,} are ignored, as 255 is in masks "
         told += "that also hold 1: if 255 means a class here, save it as its id"
         add_note("nearly all ignored", file, None, told)
+
+
+def check_validation(split: Split, file: str) -> None:
+    """Notes every class that cannot be measured; raises LabelError if none can, since no pixel is labelled."""
+    if not split.pixels.any():
+        raise LabelError(file, None, "the validation masks label no pixel: nothing could be measured")
+    for name, count in zip(split.classes, split.pixels, strict=True):
+        if not count:
+            told = f"class '{name}' has no pixel in the validation masks: it is not measured"
+            add_note("class without an example", file, None, told)

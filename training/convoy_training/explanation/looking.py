@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from convoy_training.classifier_graph import normalise, show_pixels
 from convoy_training.explanation.deconvolution import project, rebuild, run_to
 from convoy_training.explanation.network import Opened
 from convoy_training.explanation.units import Excited, MapLayer, find_best, list_layers, patch_of
 from convoy_training.report.page import Section, Shot
-from convoy_training.tasks.classification import load_split, normalise, show_pixels
+from convoy_training.tasks.classification import load_split
 
 SHOWN = 64
 """The side in pixels of a patch, a filter or a map on the page."""

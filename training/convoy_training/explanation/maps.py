@@ -18,10 +18,10 @@ from convoy.core.pictures.resizing import Placement
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from convoy_training.classifier_graph import answer, normalise
 from convoy_training.errors import TrainingError
 from convoy_training.explanation.network import Opened
 from convoy_training.task import Predict
-from convoy_training.tasks.classification import answer, normalise
 
 Floats = NDArray[np.float32]
 Explain = Callable[[NDArray[np.uint8], int], Floats]

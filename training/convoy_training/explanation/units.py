@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from convoy_training.classifier_graph import normalise
 from convoy_training.explanation.deconvolution import run_to
 from convoy_training.models.measure import Watch
-from convoy_training.tasks.classification import normalise
 
 BEST = 9
 AT_ONCE = 100

@@ -5,9 +5,19 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+
+from convoy_training.recipe import Strict
 
 REACH = 5.0
 """How far around a region weights are computed, in widths; beyond it they are less than e^-12 of the height."""
+
+
+class Borders(Strict):
+    """The U-Net paper's extra weight between regions; the defaults are the paper's numbers."""
+
+    height: float = Field(10.0, ge=0, description="the paper's w0, beside class weights of about 1")
+    width_px: float = Field(5.0, gt=0, description="the paper's sigma")
 
 
 def weigh_borders(inside: NDArray[np.bool_], height: float, width_px: float) -> NDArray[np.float32]:

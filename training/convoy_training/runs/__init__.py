@@ -14,6 +14,7 @@ provenance.py  what a network was trained on, compared with what is there now
 devices.py     the devices that training runs on
 memory.py      the memory allocator, for training on a CPU
 weights.py     reads weights that others published, under whatever names
+weight_names.py  the names that timm gives to our layers
 catalogue_weights.py  weights that the catalogue knows
 transfer.py    takes over weights by name; freezes parts
 style_target.py  the classifier that judges painted pictures, and the styles as it sees them

@@ -33,10 +33,13 @@ def load_weights(model: nn.Module, file: Path) -> None:
 
 
 def find_new_parts(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
-    """The parts of the network, by the names of its children, of which the weights hold nothing, if they come last.
+    """The parts of the network of which the weights hold nothing, if they come last: children, or the last layer alone.
 
     None if the first part is missing too: then these are not the weights of this network.
     """
+    layers = [name for name, layer in model.named_modules() if layer._parameters]
+    if layers and [name for name in layers if not any(_belongs(key, [name]) for key in weights)] == layers[-1:]:
+        return layers[-1:]
     children = [name for name, child in model.named_children() if any(True for _ in child.parameters())]
     held = [name for name in children if any(_belongs(key, [name]) for key in weights)]
     if not held or not children or held != children[: len(held)]:

@@ -1,12 +1,11 @@
 """Reads weights that others published, and finds out under which names they hold our layers.
 
 Files of torch.save and safetensors are read, whole checkpoints too; no code of a file runs. Names may carry a prefix
-(`module.`, `model.`, `backbone.`), may be timm's, and may be those of a classifier without its head.
+(`module.`, `model.`, `backbone.`), may be timm's (`weight_names`), and may be those of a classifier without its head.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from convoy_training.errors import CheckpointError
+from convoy_training.runs.weight_names import WAYS
 
 INSIDE = ("state_dict", "model_state_dict", "model", "model_state", "ema", "model_ema", "teacher", "net", "weights")
 """Where checkpoints of trainers keep the weights."""
@@ -71,7 +71,7 @@ def unwrap(stored: Any) -> dict[str, Tensor]:
 def rename(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same weights under the names of `model`, where another way to name them fits more of its layers.
 
-    Tried are: as they are; without a prefix; as the backbone of the network; and timm's names for torchvision's.
+    Tried are: as they are; without a prefix; as the backbone of the network; and the names of other libraries.
     What is chosen fits the most tensors, by name and shape; the first of equals wins.
     """
     own = {name: value.shape for name, value in model.state_dict().items() if not name.endswith(COUNTER)}
@@ -104,56 +104,3 @@ def _in_order(own: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str
         if value.shape != own[name] and not (last and value.shape[1:] == own[name][1:]):
             return None
     return {name: value for name, (_, value) in pairs}
-
-
-def _substitute(rules: tuple[tuple[str, str], ...]) -> Callable[[Mapping[str, Tensor]], dict[str, Tensor]]:
-    def way(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        named = {}
-        for name, value in weights.items():
-            for pattern, replacement in rules:
-                name = re.sub(pattern, replacement, name)
-            named[name] = value
-        return named
-
-    return way
-
-
-def _timm_convnext(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """stages.1.blocks.0.conv_dw -> features.3.0.block.0, and so on; scales become [C,1,1]."""
-    named = {}
-    for name, value in weights.items():
-        name = re.sub(r"^stages\.(\d+)\.blocks\.(\d+)\.", lambda m: f"features.{2 * int(m[1]) + 1}.{m[2]}.", name)
-        name = re.sub(r"^stages\.(\d+)\.downsample\.", lambda m: f"features.{2 * int(m[1])}.", name)
-        for old, new in _CONVNEXT:
-            name = re.sub(old, new, name)
-        named[name] = value[:, None, None] if name.endswith("layer_scale") and value.ndim == 1 else value
-    return named
-
-
-_CONVNEXT = (
-    (r"^stem\.", "features.0."),
-    (r"\.conv_dw\.", ".block.0."),
-    (r"(features\.\d+\.\d+)\.norm\.", r"\1.block.2."),
-    (r"\.mlp\.fc1\.", ".block.3."),
-    (r"\.mlp\.fc2\.", ".block.5."),
-    (r"\.gamma$", ".layer_scale"),
-    (r"^head\.norm\.", "classifier.0."),
-    (r"^head\.fc\.", "classifier.2."),
-)
-_VIT = (
-    (r"^cls_token$", "class_token"),
-    (r"^pos_embed$", "encoder.pos_embedding"),
-    (r"^patch_embed\.proj\.", "conv_proj."),
-    (r"^blocks\.(\d+)\.", r"encoder.layers.encoder_layer_\1."),
-    (r"\.norm(\d)\.", r".ln_\1."),
-    (r"\.attn\.qkv\.(weight|bias)$", r".self_attention.in_proj_\1"),
-    (r"\.attn\.proj\.", ".self_attention.out_proj."),
-    (r"\.mlp\.fc1\.", ".mlp.0."),
-    (r"\.mlp\.fc2\.", ".mlp.3."),
-    (r"\.mlp\.linear_1\.", ".mlp.0."),  # torchvision's first names
-    (r"\.mlp\.linear_2\.", ".mlp.3."),
-    (r"^norm\.", "encoder.ln."),
-    (r"^head\.", "heads.head."),
-)
-WAYS = (_timm_convnext, _substitute(_VIT))
-"""timm's names for the architectures whose names differ from torchvision's; its ResNets have the same ones."""

@@ -21,6 +21,7 @@ from convoy_training.augment.batch import Augmentation, augment
 from convoy_training.augment.mixup import mix_either, mix_losses
 from convoy_training.augment.rand_augment import RandAugment, rand_augment
 from convoy_training.augment.shift import cut_out, draw_crops, pad, shift_and_mirror
+from convoy_training.classifier_graph import Graph, answer, normalise, show_pixels
 from convoy_training.data import cifar, digits, image_folder
 from convoy_training.data.archive import open_archive
 from convoy_training.data.photo import DECODERS
@@ -32,8 +33,6 @@ from convoy_training.models.architecture import check_size, find_architecture, f
 from convoy_training.task import Data, Export, Images, Metric, Predict
 
 AT_ONCE = 250
-ENLARGED = 256 / 224
-"""AlexNet looks at 224-pixel crops of a picture of 256 (Krizhevsky et al. 2012, section 4.1)."""
 AUXILIARY_WEIGHT = 0.3  # of GoogLeNet's two extra heads (Szegedy et al. 2015, section 5)
 
 
@@ -186,52 +185,6 @@ class Batches:
         return pad(torch.from_numpy(self.split.images.read(rows.tolist(), crops)), self.config.shift)
 
 
-class Graph(nn.Module):
-    """uint8 RGB [N,H,W,3] -> probabilities [N,C]."""
-
-    def __init__(self, model: nn.Module, config: Config) -> None:
-        super().__init__()
-        self.model = model
-        self.config = config
-
-    def forward(self, images: Tensor) -> Tensor:
-        if self.config.crops == 1:
-            return self._judge(normalise(images, self.config))
-        crops = cut_crops(normalise(images, self.config), self.config.crops)
-        return self._judge(torch.cat(crops)).unflatten(0, (len(crops), -1)).mean(0)
-
-    def _judge(self, x: Tensor) -> Tensor:
-        if self.config.mirror_average:
-            (logits,) = answer(self.model, torch.cat([x, x.flip(3)]))
-            return logits.unflatten(0, (2, -1)).mean(0).softmax(dim=1)
-        (logits,) = answer(self.model, x)
-        return logits.softmax(dim=1)
-
-
-def cut_crops(x: Tensor, crops: int) -> list[Tensor]:
-    """Of [N,3,H,W], enlarged by 256/224: the middle, the four corners, and for 10 all of them mirrored."""
-    height, width = x.shape[2:]
-    rows, columns = round(height * ENLARGED), round(width * ENLARGED)
-    large = functional.interpolate(x, (rows, columns), mode="bilinear", align_corners=False)
-    low, right = rows - height, columns - width
-    corners = [(low // 2, right // 2), (0, 0), (0, right), (low, 0), (low, right)]
-    cuts = [large[:, :, y : y + height, x : x + width] for y, x in corners]
-    return cuts + ([cut.flip(3) for cut in cuts] if crops == 10 else [])
-
-
-def normalise(images: Tensor, config: Config) -> Tensor:
-    """uint8 RGB [N,H,W,3] -> float [N,3,H,W] of zero mean and unit variance."""
-    mean, deviation = torch.tensor(config.mean), torch.tensor(config.deviation)
-    pixels = (images.float() / 255 - mean.to(images.device)) / deviation.to(images.device)
-    return pixels.permute(0, 3, 1, 2)
-
-
-def show_pixels(planes: Tensor, config: Config) -> Tensor:
-    """The inverse of `normalise`: pictures [N,H,W,3] in 0..255, as a teacher sees them."""
-    mean, deviation = torch.tensor(config.mean), torch.tensor(config.deviation)
-    return (planes.permute(0, 2, 3, 1) * deviation.to(planes.device) + mean.to(planes.device)) * 255
-
-
 def load_split(config: Config, split: str) -> Split:
     """Reads and checks one split in the recipe's format."""
     if config.data.format == "cifar":
@@ -289,13 +242,6 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config)
         parts["teacher"] = compare_labels(logits, show_pixels(pixels, config), teacher, config.teacher.temperature)
         loss = loss + config.teacher.weight * parts["teacher"]
     return loss, parts
-
-
-def answer(model: nn.Module, pixels: Tensor) -> tuple[Tensor, ...]:
-    """The logits [N,C] of one head or, in training, of several. OverFeat's are averaged over its windows."""
-    outputs = model(pixels)
-    heads = outputs if isinstance(outputs, tuple) else (outputs,)
-    return tuple(logits.mean((2, 3)) if logits.ndim == 4 else logits for logits in heads)
 
 
 def build_graph(model: nn.Module, config: Config) -> nn.Module:

@@ -21,11 +21,12 @@ from convoy_training.augment.batch import Augmentation, Crop, augment
 from convoy_training.augment.scene import change_light, crop_and_scale
 from convoy_training.data import coco_masks, isbi, masks
 from convoy_training.data.archive import open_archive
+from convoy_training.data.mask_files import IGNORE
 from convoy_training.data.photo import DECODERS, stack_alike
 from convoy_training.data.reading import LabelledSource
 from convoy_training.distillation import Teacher, compare_maps, describe_teacher, open_teacher
 from convoy_training.errors import RecipeError
-from convoy_training.losses.borders import weigh_borders
+from convoy_training.losses.borders import Borders, weigh_borders
 from convoy_training.losses.overlap import compute_dice, weigh_classes
 from convoy_training.metrics.bootstrap import bootstrap
 from convoy_training.metrics.overlap import count_pixels, measure_accuracy, measure_iou, measure_mean_iou
@@ -49,13 +50,6 @@ class Source(LabelledSource):
 
 
 Shade = Annotated[int, Field(ge=0, le=255)]
-
-
-class Borders(recipe.Strict):
-    """The U-Net paper's extra weight between regions; the defaults are the paper's numbers."""
-
-    height: float = Field(10.0, ge=0, description="the paper's w0, beside class weights of about 1")
-    width_px: float = Field(5.0, gt=0, description="the paper's sigma")
 
 
 class Config(recipe.Config):
@@ -133,7 +127,7 @@ class Batches:
         def draw(place: int) -> np.ndarray:
             random = np.random.default_rng((seed, place))
             image, mask = open_example(self.split.examples[rows[place]], config)
-            image, mask = crop_and_scale(image, mask, config.crop, config.scales, config.mirror, masks.IGNORE, random)
+            image, mask = crop_and_scale(image, mask, config.crop, config.scales, config.mirror, IGNORE, random)
             change_light(image, config.light, random, images[place])
             return mask
 
@@ -198,6 +192,7 @@ def build_model(config: Config) -> nn.Module:
 def build_data(config: Config) -> Data:
     split = load_split(config, "train")
     masks.check_classes(split, config.data.path)
+    masks.check_validation(load_split(config, "validation"), config.data.path)
     find_change = open_archive(config.data.path).find_change
     taught_by = describe_teacher(config.teacher, config.task, split.classes)
     return Data(Batches(split, config), digest_data(config), taught_by, find_change=find_change)
@@ -211,30 +206,30 @@ def digest_data(config: Config) -> str:
 def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config) -> tuple[Tensor, Mapping[str, Tensor]]:
     images, target = batch
     if config.augment:
-        images, target = augment(images, target, config.augment, masks.IGNORE)  # type: ignore[assignment]
+        images, target = augment(images, target, config.augment, IGNORE)  # type: ignore[assignment]
     logits = model(normalise(images))
     entropy = compute_entropy(logits, target, model.class_weights, config)  # type: ignore[arg-type]
-    dice = compute_dice(logits, target, masks.IGNORE)
+    dice = compute_dice(logits, target, IGNORE)
     loss, parts = entropy + config.dice * dice, {"entropy": entropy, "dice": dice}
     if config.teacher:
         teacher = open_teacher(config.teacher.model, config.task, load_split(config, "train").classes)
-        parts["teacher"] = compare_maps(logits, images, teacher, masks.IGNORE)
+        parts["teacher"] = compare_maps(logits, images, teacher, IGNORE)
         loss = loss + config.teacher.weight * parts["teacher"]
     return loss, parts
 
 
 def compute_entropy(logits: Tensor, target: Tensor, class_weights: Tensor, config: Config) -> Tensor:
     """The mean cross-entropy over pixels, weighted by class and, if the recipe says so, by nearby borders."""
-    known = target != masks.IGNORE
+    known = target != IGNORE
     if not known.any():  # nothing is labelled in these crops: they teach nothing
         return logits.sum() * 0.0
     if not config.borders:
-        return functional.cross_entropy(logits, target, class_weights, ignore_index=masks.IGNORE)
+        return functional.cross_entropy(logits, target, class_weights, ignore_index=IGNORE)
     inside = load_split(config, "train").classes.index(config.regions_of)
     # Weights are drawn after augmentation, so that distances are those of the picture that the network sees.
     drawn = [weigh_borders(m == inside, config.borders.height, config.borders.width_px) for m in target.cpu().numpy()]
     weights = class_weights[target.where(known, 0)] + torch.from_numpy(np.stack(drawn)).to(target.device)
-    loss = functional.cross_entropy(logits, target, ignore_index=masks.IGNORE, reduction="none")
+    loss = functional.cross_entropy(logits, target, ignore_index=IGNORE, reduction="none")
     return (loss * weights * known).sum() / (weights * known).sum()
 
 
@@ -269,7 +264,7 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     inside = data.classes.index(config.regions_of) if config.regions_of else None
     for found, example in zip(find_masks(predict, config, split), data.examples, strict=True):
         truth = example.read_mask()
-        frames.append(count_pixels(found, truth, len(data.classes), masks.IGNORE))
+        frames.append(count_pixels(found, truth, len(data.classes), IGNORE))
         if inside is not None:
             scores.append(measure_rand_score(found == inside, truth == inside))
 
