@@ -17,6 +17,7 @@ from pathlib import Path
 
 import grpc
 from convoy.client import Convoy
+from convoy.core.errors import Unavailable
 from convoy.testing import pictures
 from convoy.testing.tiny_models import write_repository
 from convoy.v1 import classification_pb2, common_pb2
@@ -106,6 +107,18 @@ def beside(address: str, seconds: float, is_whole: bool, host: str) -> tuple[int
     return sum(begun), said
 
 
+def _until_served(address: str) -> None:
+    """Return when a call is answered: the service lives, and goes through what was begun."""
+    with Convoy(classification=address, timeout_s=60) as convoy:
+        for _ in range(60):
+            try:
+                assert convoy.classify(pictures.encode(pictures.plain((220, 20, 20)))).best.label == "red"
+                return
+            except Unavailable:
+                time.sleep(1)
+    raise AssertionError("nobody is served after the flood")
+
+
 def main(seconds: float) -> None:
     """Flood, and tell."""
     with tempfile.TemporaryDirectory() as folder:
@@ -121,9 +134,7 @@ def main(seconds: float) -> None:
                     f"{failed[-1] + 1 if failed else 0} of {len(said)}",
                     flush=True,
                 )
-                time.sleep(2)
-                with Convoy(classification=address, timeout_s=60) as convoy:
-                    assert convoy.classify(pictures.encode(pictures.plain((220, 20, 20)))).best.label == "red"
+                _until_served(address)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ async def test_a_call_waits_for_room_until_its_deadline(service: Running, monkey
     room.add("others", room.most + 1)
     waiting = asyncio.ensure_future(service.channel.unary_unary(CLASSIFY)(GOOD, timeout=60))
     assert (await refusal(service.channel.unary_unary(CLASSIFY), GOOD)).reason == "MESSAGES_FULL"  # no deadline
-    assert (await refusal(service.channel.unary_unary(CLASSIFY)(GOOD, timeout=1))).reason == "MESSAGES_FULL"
+    assert (await refusal(partial(service.channel.unary_unary(CLASSIFY), timeout=1), GOOD)).reason == "MESSAGES_FULL"
     assert not waiting.done()
     room.give("others", room.most + 1)
     assert await waiting

@@ -24,6 +24,7 @@ _LOAD_BYTE, _LOAD_WORD, _SHIFT_RIGHT, _JUMP_IF_EQUAL, _JUMP, _RETURN = 0x30, 0x2
 _NETWORK_HEADER = 2**32 - 0x100000
 _SOURCE_V4, _SOURCE_V6 = 12, 8
 _TAKE, _DROP = 2**32 - 1, 0
+_PART = 2**20
 Instruction = tuple[int, int, int, int]
 
 
@@ -33,14 +34,21 @@ def can_close() -> bool:
 
 
 def hang_up(peers: Collection[str]) -> None:
-    """Shut the connections of these peers, by gRPC's names; gRPC then closes them and ends their calls."""
+    """Shut the connections of these peers, by gRPC's names; gRPC then closes them and ends their calls.
+
+    What they have sent is thrown away, and what they send from now on: it would be read first, megabytes of it.
+    """
     for number in descriptors():
         if peer_of(number) not in peers:
             continue
         # The number may be another connection's by now, so look again at one that nobody else can close.
         with suppress(OSError), _own(number) as one:
             if peer_of(one.fileno()) in peers:
+                _attach(one, [(_RETURN, 0, 0, _DROP)])
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
                 one.shutdown(socket.SHUT_RDWR)
+                while one.recv(_PART, socket.MSG_DONTWAIT):
+                    pass
 
 
 def close_to(port: int, hosts: Iterable[str]) -> None:
@@ -49,15 +57,19 @@ def close_to(port: int, hosts: Iterable[str]) -> None:
     hosts: as rates.host_of gives them. Raises OSError where the system does not allow it.
     """
     program = _program(list(hosts)[:MOST_CLOSED])
-    buffer = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *one) for one in program))
     for number in descriptors():
         with suppress(OSError), _own(number) as one:
             if not _listens(one, port):
                 continue
             if len(program) > 1:
-                one.setsockopt(socket.SOL_SOCKET, _ATTACH, struct.pack("@HP", len(program), ctypes.addressof(buffer)))
+                _attach(one, program)
             else:
                 one.setsockopt(socket.SOL_SOCKET, _DETACH, 0)
+
+
+def _attach(one: socket.socket, program: list[Instruction]) -> None:
+    buffer = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
+    one.setsockopt(socket.SOL_SOCKET, _ATTACH, struct.pack("@HP", len(program), ctypes.addressof(buffer)))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ gRPC keeps 1,000 calls that no handler has begun and cancels further ones, whoev
 starves all others.
 """
 
-import asyncio
+import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
@@ -69,7 +69,7 @@ class PortGate:
 
 
 class ResetFloods:
-    """Watches one server.
+    """Watches one server, in a thread of its own: in a flood the event loop comes to nothing for a second at a time.
 
     most_per_s: streams of one host that may fail in a second; handled: how many calls have reached a handler so far.
     """
@@ -91,16 +91,25 @@ class ResetFloods:
         self._streams: tuple[float, dict[str, Streams]] | None = None
         self._strikes: Counter[str] = Counter()
         self._shut_out: dict[str, float] = {}
+        self._over = threading.Event()
 
-    async def run(self) -> None:
-        """Look four times a second, until this is cancelled."""
-        while True:
-            await self.look()
+    def start(self) -> None:
+        """Look four times a second, until `stop`."""
+        threading.Thread(target=self._run, name="reset-floods", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._over.set()
+
+    def _run(self) -> None:
+        pause_s = LOOK_S
+        while not self._over.wait(pause_s):
+            self.look()
             connections = len(self._streams[1]) if self._streams else 0
             # It may take a fifth of the time.
-            await asyncio.sleep(max(LOOK_S, 4 * _COST_S * connections))
+            pause_s = max(LOOK_S, 4 * _COST_S * connections)
 
-    async def look(self) -> None:
+    def look(self) -> None:
         """Compare with the last look, and act."""
         now, (begun, handled) = self._clock(), self._before
         self._before = self._counts.begun(), self._handled()
@@ -110,7 +119,7 @@ class ResetFloods:
         if begun < _FEW or begun < 2 * handled:
             self._streams, self._strikes = None, Counter()
             return
-        streams = await asyncio.to_thread(self._counts.streams)
+        streams = self._counts.streams()
         last, self._streams = self._streams, (now, streams)
         if last is not None:
             self._judge(last[1], streams, now, now - last[0])

@@ -92,7 +92,8 @@ class Server:
         self._server = grpc.aio.server(interceptors=[self._interceptor], options=_options(settings))
         self._counts = CallCounts()
         self._metrics: MetricsPage | None = None
-        self._watchers: list[asyncio.Task[None]] = []
+        self._watcher: asyncio.Task[None] | None = None
+        self._floods: ResetFloods | None = None
         self.port = 0
         self.metrics_port = 0
 
@@ -125,12 +126,12 @@ class Server:
         await self._set_health(_SERVING if service.is_ready() else _NOT_SERVING)
         # This says only that the process answers. Restart it for no other reason: if Redis is away, that does not help.
         await self._health.set(_LIVENESS, _SERVING)
-        self._watchers.append(asyncio.create_task(self._watch()))
+        self._watcher = asyncio.create_task(self._watch())
         if settings.reset_limit and not is_socket(settings.host) and can_close():
-            floods = ResetFloods(
+            self._floods = ResetFloods(
                 self._counts, PortGate(self.port), settings.reset_limit, lambda: self._interceptor.handled
             )
-            self._watchers.append(asyncio.create_task(floods.run()))
+            self._floods.start()
         # Exclude objects that live as long as the process from garbage collection.
         gc.freeze()
         self._receiver.begin()
@@ -141,9 +142,11 @@ class Server:
     async def drain(self) -> None:
         """Report NOT_SERVING, finish the running calls, and stop."""
         log.info("draining", service=self._service.name)
-        for watcher in self._watchers:
-            watcher.cancel()
-        await asyncio.gather(*self._watchers, return_exceptions=True)
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        if self._floods is not None:
+            self._floods.stop()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(self._settings.drain_s)
         await self._service.stop()

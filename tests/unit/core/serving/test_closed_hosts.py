@@ -60,8 +60,11 @@ def test_to_hang_up_ends_those_connections_alone() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ends = [socket.create_connection(listener.getsockname()) for _ in range(2)]
         accepted = [listener.accept()[0] for _ in ends]
+        ends[0].sendall(b"much" * 1000)
         hang_up({peer_name(ends[0].getsockname())})
         assert ends[0].recv(1) == b""
+        ends[0].sendall(b"more")
+        assert accepted[0].recv(1) == b""  # nothing of what was sent
         accepted[1].sendall(b"x")
         assert ends[1].recv(1) == b"x"
         for one in (*ends, *accepted):

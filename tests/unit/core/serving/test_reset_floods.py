@@ -34,14 +34,14 @@ class Scene:
     def close_to(self, hosts: Iterable[str]) -> None:
         self.closed = set(hosts)
 
-    async def look(self, peers: dict[str, Streams], handled: int = 0) -> None:
+    def look(self, peers: dict[str, Streams], handled: int = 0) -> None:
         """Another second in which these connections began, and failed, so many streams."""
         self.now += 1
         self.handled += handled
         for peer, more in peers.items():
             self.by_peer[peer] = self.by_peer.get(peer, Streams()) + more
             self.calls += more.begun
-        await self.floods.look()
+        self.floods.look()
 
 
 @pytest.fixture
@@ -49,55 +49,55 @@ def scene() -> Scene:
     return Scene()
 
 
-async def test_a_host_that_resets_on_many_connections_is_shut_out_for_a_while(scene: Scene) -> None:
+def test_a_host_that_resets_on_many_connections_is_shut_out_for_a_while(scene: Scene) -> None:
     flood = {f"{FLOOD}:{port}": Streams(50, 50) for port in range(5)}
     calm = {f"{CALM}:1": Streams(10, 0), f"{FLOOD}:99": Streams(10, 1)}
     for _ in range(STRIKES):
-        await scene.look(flood | calm, handled=20)
+        scene.look(flood | calm, handled=20)
     assert not scene.closed  # the first look has nothing to compare with
-    await scene.look(flood | calm, handled=20)
+    scene.look(flood | calm, handled=20)
     assert scene.hung_up == set(flood)  # and not the calm one of the same host
     assert scene.closed == {FLOOD}
     scene.now += SHUT_OUT_S
-    await scene.look({f"{CALM}:1": Streams(10, 0)}, handled=10)
+    scene.look({f"{CALM}:1": Streams(10, 0)}, handled=10)
     assert scene.closed == set()
 
 
-async def test_connections_that_came_since_the_last_look_count_whole(scene: Scene) -> None:
+def test_connections_that_came_since_the_last_look_count_whole(scene: Scene) -> None:
     for look in range(STRIKES + 1):
-        await scene.look({f"{FLOOD}:{port}": Streams(50, 50) for port in range(5 * look, 5 * look + 5)})
+        scene.look({f"{FLOOD}:{port}": Streams(50, 50) for port in range(5 * look, 5 * look + 5)})
     assert scene.closed == {FLOOD}
 
 
-async def test_where_handlers_see_the_calls_nobody_looks_at_connections(scene: Scene) -> None:
+def test_where_handlers_see_the_calls_nobody_looks_at_connections(scene: Scene) -> None:
     for _ in range(5):
-        await scene.look({f"{FLOOD}:1": Streams(5000, 5000)}, handled=4950)
+        scene.look({f"{FLOOD}:1": Streams(5000, 5000)}, handled=4950)
     assert scene.looks_at_streams == 0 and not scene.hung_up
 
 
-async def test_whose_deadlines_pass_while_the_service_stands_still_is_no_flood(scene: Scene) -> None:
+def test_whose_deadlines_pass_while_the_service_stands_still_is_no_flood(scene: Scene) -> None:
     for _ in range(5):
-        await scene.look({f"{CALM}:1": Streams(1000, 1000)})
-        await scene.look({f"{CALM}:1": Streams(1000, 1000)})
-        await scene.look({f"{CALM}:1": Streams(100, 0)}, handled=100)
+        scene.look({f"{CALM}:1": Streams(1000, 1000)})
+        scene.look({f"{CALM}:1": Streams(1000, 1000)})
+        scene.look({f"{CALM}:1": Streams(100, 0)}, handled=100)
     assert scene.looks_at_streams and not scene.hung_up and not scene.closed
 
 
-async def test_who_fails_beside_a_flood_is_no_flood(scene: Scene) -> None:
+def test_who_fails_beside_a_flood_is_no_flood(scene: Scene) -> None:
     peers = {f"{FLOOD}:1": Streams(5000, 5000), f"{CALM}:1": Streams(200, 200)}
     for _ in range(STRIKES + 1):
-        await scene.look(peers)
+        scene.look(peers)
     assert scene.closed == {FLOOD} and scene.hung_up == {f"{FLOOD}:1"}
 
 
 @pytest.mark.parametrize("streams", [Streams(1000, 700), Streams(90, 90)])
-async def test_whose_calls_are_answered_too_or_who_makes_few_is_no_flood(scene: Scene, streams: Streams) -> None:
+def test_whose_calls_are_answered_too_or_who_makes_few_is_no_flood(scene: Scene, streams: Streams) -> None:
     for _ in range(5):
-        await scene.look({f"{CALM}:1": streams, f"{HERE}:1": Streams(500, 0)})
+        scene.look({f"{CALM}:1": streams, f"{HERE}:1": Streams(500, 0)})
     assert scene.looks_at_streams and not scene.hung_up and not scene.closed
 
 
-async def test_this_machine_is_hung_up_on_but_not_shut_out(scene: Scene) -> None:
+def test_this_machine_is_hung_up_on_but_not_shut_out(scene: Scene) -> None:
     for _ in range(STRIKES + 1):
-        await scene.look({f"{HERE}:1": Streams(500, 500)})
+        scene.look({f"{HERE}:1": Streams(500, 500)})
     assert scene.hung_up == {f"{HERE}:1"} and not scene.closed
