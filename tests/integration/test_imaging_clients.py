@@ -1,4 +1,4 @@
-"""Imaging as others call it: a client that knows the service by reflection alone, the Python client, and the command."""
+"""Imaging as others call it: by reflection alone, with the Python client, and as a command."""
 
 import asyncio
 import base64
