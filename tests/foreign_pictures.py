@@ -40,7 +40,9 @@ def espcn(factor: int = 2, shuffle: str = "DepthToSpace", **facts: object) -> Dr
     if shuffle == "DepthToSpace":
         drawing.give(drawing.op("DepthToSpace", many, blocksize=factor, mode="CRD"), "output")
         return drawing
-    height, width = facts["size"]  # type: ignore[misc]
+    sides = facts["size"]
+    assert isinstance(sides, tuple)
+    height, width = (int(side) for side in sides)
     split = drawing.op("Reshape", many, drawing.ints(-1, channels, factor, factor, height, width))
     turned = drawing.op("Transpose", split, perm=[0, 1, 4, 2, 5, 3])
     whole = drawing.op("Reshape", turned, drawing.ints(-1, channels, height * factor, width * factor))

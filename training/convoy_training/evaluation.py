@@ -55,15 +55,18 @@ class Subject:
             write_charts(file.parent, sections)
 
 
-def open_subject(target: Path, *, other_data: bool = False, data: Path | None = None) -> Subject:
+def open_subject(
+    target: Path, *, other_data: bool = False, data: Path | None = None, overrides: Sequence[str] = ()
+) -> Subject:
     """A run folder of `fit`, or a published <model>/<version> folder.
 
-    data: what to measure on in the place of the recipe's data, in the same layout. Raises RecipeError if its data or
-    classes are no longer those of its training (see `check_provenance`).
+    data: what to measure on in the place of the recipe's data, in the same layout; overrides: `name=value` of fields of
+    the recipe that say how to measure. Raises RecipeError if its data or classes are no longer those of its training
+    (see `check_provenance`).
     """
-    task, config = open_recipe(target)
+    task, config = open_recipe(target, overrides)
     if data is not None:
-        task, config = open_recipe(target, _replace_data(config, data))
+        task, config = open_recipe(target, [*overrides, *_replace_data(config, data)])
     check_provenance(target, task, config, other_data=other_data or data is not None)
     if (target / MANIFEST_FILE).exists():
         load_manifest(target)  # proves that the graph is the one described
@@ -74,7 +77,7 @@ def open_subject(target: Path, *, other_data: bool = False, data: Path | None = 
 def _replace_data(config: Any, data: Path) -> list[str]:
     """What to set in a recipe so that it reads other data, and says so. Raises RecipeError."""
     fields = {"path": str(data), "title": data.stem}
-    known = type(config.data).model_fields
+    known = getattr(type(getattr(config, "data", None)), "model_fields", {})
     if "path" not in known:
         raise RecipeError("--data: the data of this recipe lie in several places; write them into a copy of the recipe")
     return [f"data.{name}={json.dumps(value)}" for name, value in fields.items() if name in known]

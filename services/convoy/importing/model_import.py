@@ -22,7 +22,7 @@ from convoy.importing.publication import next_version, publish
 from convoy.importing.request import read_preprocessing
 from convoy.importing.sketch import Sketch
 from convoy.importing.survey import check_guess
-from convoy.importing.tiling import complete_tiles
+from convoy.importing.tiling import complete_tiles, tell_tiles
 
 RE_EXPORT = (
     "export it again with a dynamic batch, or give --one-by-one to run the pictures of a batch one after another "
@@ -77,7 +77,7 @@ def prepare(inspection: Inspection) -> Prepared:
     draft = draft_manifest(inspection, adapter, preprocessing, name, version)
     if draft.picture is not None:
         draft = complete_tiles(draft, inspection, adapter, reading, preprocessing)
-    notes = (*_opened(inspection), *reading.notes, *check_guess(inspection))
+    notes = (*_opened(inspection), *reading.notes, *check_guess(inspection), *tell_tiles(draft))
     model, differences = wrap(inspection, adapter, reading, preprocessing)
     manifest = _complete(draft, inspection, model, differences)
     return Prepared(request.models, model, manifest, adapter.name, preprocessing, notes, differences)

@@ -183,9 +183,7 @@ def read_network(file: Path, layout: Layout | None = None, opens: Set[str] = fro
     sizes = [value for value in inputs if is_size(value)] if len(inputs) == 2 else []
     declared = _check_input(file, [value for value in inputs if value not in sizes])
     found = _layout(file, declared, layout)
-    if opens and not sizes:
-        replace_shuffles(model.graph)
-    if opens and not sizes and is_convolutional(model.graph, opens):
+    if opens and not sizes and is_convolutional(replace_shuffles(model.graph), opens):
         open_lengths(model, found)
         return _describe_network(file, model, model.SerializeToString(), found)
     sides = {value.name: _side(file, declared, found, value) for value in sizes}

@@ -11,8 +11,8 @@ PERMUTATION = [0, 1, 4, 2, 5, 3]
 NAME = "shuffle_order_of_"
 
 
-def replace_shuffles(graph: GraphProto) -> None:
-    """Replace every such group of three nodes."""
+def replace_shuffles(graph: GraphProto) -> GraphProto:
+    """Replace every such group of three nodes; return the same graph."""
     makers = {name: node for node in graph.node for name in node.output}
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     constants |= {
@@ -27,6 +27,7 @@ def replace_shuffles(graph: GraphProto) -> None:
             continue
         if list(turned.attribute[0].ints) == PERMUTATION and first.input[1] in constants:
             _replace(graph, first, turned, last, constants[first.input[1]])
+    return graph
 
 
 def _replace(graph: GraphProto, first: NodeProto, turned: NodeProto, last: NodeProto, shape: np.ndarray) -> None:

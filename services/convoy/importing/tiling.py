@@ -66,6 +66,17 @@ def complete_tiles(
     return draft.model_copy(update={"picture": draft.picture.model_copy(update=facts)})
 
 
+def tell_tiles(draft: Manifest) -> tuple[str, ...]:
+    """Note how pictures are cut, for a network that makes pictures."""
+    if draft.picture is None:
+        return ()
+    sides = f"sides of its input are multiples of {draft.input.stride}"
+    if draft.picture.whole:
+        most = draft.input.long_side
+        return (f"its answer depends on the whole picture: none is cut, and sides above {most} are refused; {sides}",)
+    return (f"tiles overlap by {draft.picture.overlap} pixels on every side; {sides}",)
+
+
 def _candidates(stride: int, reading: Reading) -> Iterator[int]:
     if reading.trim:
         yield reading.trim  # the graph itself leaves out what is not certain

@@ -62,6 +62,7 @@ def test_a_denoiser_answers_as_its_file_in_tiles(tmp_path: Path) -> None:
     assert differ(answer, to_bytes(255 * answered(file, picture / 255))) <= 1
     assert {one.name for one in imported.differences} == {"pictures"}
     assert any("zero-one" in note for note in imported.notes)
+    assert "tiles overlap by 4 pixels on every side; sides of its input are multiples of 1" in imported.notes
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])

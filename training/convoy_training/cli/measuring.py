@@ -11,7 +11,7 @@ import typer
 
 from convoy_training.choices import FAR, SAME_PERSON, Protocol
 from convoy_training.cli.app import app
-from convoy_training.cli.options import DETECTOR, EMBEDDER, OtherData, Shown
+from convoy_training.cli.options import DETECTOR, EMBEDDER, OtherData, Override, Shown
 from convoy_training.errors import RecipeError
 from convoy_training.loading import loading
 
@@ -65,6 +65,7 @@ def evaluate(
             "Set5: --data Set5 --split all."
         ),
     ] = None,
+    overrides: Override = [],  # noqa: B006
     record: Annotated[bool, typer.Option("--record", help="Write the metrics into the published versions.")] = False,
     other_data: OtherData = False,
 ) -> None:
@@ -75,7 +76,7 @@ def evaluate(
         from convoy_training.protocols.run import Beside, OwnPairs
 
     if record:
-        if together or crops is not None or report or protocol or data or split != "validation":
+        if together or crops is not None or report or protocol or data or overrides or split != "validation":
             raise RecipeError(
                 "--record: a manifest holds what one model reaches on its validation split; leave the other options out"
             )
@@ -91,7 +92,7 @@ def evaluate(
         raise RecipeError("--pairs and --json need --protocol")
     if data is not None and not data.exists():
         raise RecipeError(f"--data {data}: there is no such file or folder")
-    subjects = [open_subject(target, other_data=other_data, data=data) for target in targets]
+    subjects = [open_subject(target, other_data=other_data, data=data, overrides=overrides) for target in targets]
     if report and len(targets) > 1 and not together:
         raise RecipeError("--report shows one model: name one, or add --ensemble")
     for subject in [ensemble(subjects)] if together else subjects:
