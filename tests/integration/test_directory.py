@@ -177,6 +177,20 @@ async def test_who_builds_it_elsewhere_is_waited_for_but_not_for_ever(
     await agree(store, gallery)
 
 
+async def test_a_store_that_takes_no_writes_has_no_index_but_answers(
+    store: RedisStore, shared_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = await made(store)
+    await write_as_before(store, gallery, monkeypatch, ("ada", person("ada", "Ada", ["f"])))
+    with shared_redis.client() as client:
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            assert await store.find_named(gallery, "Ada") is None
+        finally:
+            client.config_set("min-replicas-to-write", 0)
+    await agree(store, gallery)
+
+
 async def test_nothing_is_left_of_a_gallery_that_is_deleted(store: RedisStore, shared_redis: RedisServer) -> None:
     gallery = await made(store)
     await write(store, gallery, ("ada", person("ada", "Ada", ["f"])))
