@@ -42,6 +42,7 @@ class Directory:
     def __init__(self, store: "RedisStore") -> None:
         self._store = store
         self._building: dict[str, asyncio.Task[bool]] = {}
+        self._me = secrets.token_hex(8)
 
     async def named(self, gallery: Gallery, name: str) -> list[str] | None:
         """Ids of those who had this display name, in any case; None if there is no index for now."""
@@ -94,7 +95,7 @@ class Directory:
     async def _built(self, gallery: Gallery) -> bool:
         await self._wait_for_others(gallery.name)
         # The time says how long another process waits for this one.
-        token = f"{secrets.token_hex(8)}:{time.time():.0f}"
+        token = f"{self._me}-{secrets.token_hex(4)}:{time.time():.0f}"
         head, changes, people, found = keys_of(gallery.name, "head", "changes", "people", "found")
         if await self._store.script("begin_found", [head, changes, found], token) == b"WHOLE":
             return True
@@ -106,10 +107,15 @@ class Directory:
     async def _wait_for_others(self, name: str) -> None:
         while True:
             said = await self._store.command("HGET", key_of(name, "head"), "found")
-            begun_s = (said or b"").decode().rpartition(":")[2]
-            if b" " not in (said or b"") or time.time() - float(begun_s) > OTHERS_S:
+            _, _, builder = (said or b"").decode().partition(" ")
+            # What this process began and left is begun anew.
+            if not builder or builder.startswith(self._me) or _age_s(builder) > OTHERS_S:
                 return
             await asyncio.sleep(PAUSE_S)
+
+
+def _age_s(builder: str) -> float:
+    return time.time() - float(builder.rpartition(":")[2])
 
 
 def _packed(page: Iterable[tuple[str, bytes]], gallery: Gallery) -> bytes:
