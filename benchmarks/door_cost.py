@@ -4,6 +4,7 @@ The models are tiny, so that what is left is the door. It measures CPU time and 
 also measures how long a 320x320 picture takes through DeepStack's door with a published detector.
 
     python -m benchmarks.door_cost
+    taskset -c 0,1 python -m benchmarks.door_cost --only latency    # on a machine where nothing else runs
 """
 
 import argparse
@@ -75,14 +76,14 @@ def measure_costs(rounds: int, calls: int) -> dict[str, dict[str, float]]:
     return numbers
 
 
-def measure_latency(calls: int) -> dict[str, float]:
+def measure_latency(models: Path, detector: str, calls: int) -> dict[str, float]:
     """Milliseconds of wall time for a 320x320 picture, one call after another."""
     picture = encode(plain(width=320, height=320), ".jpg")
-    with asking(Path("exported_models")) as asker:
+    with asking(models) as asker:
         taken = []
         for _ in range(calls + 20):
             began = time.perf_counter()
-            status, content = asker.form(f"/v1/vision/custom/{DETECTOR}", "image", picture)
+            status, content = asker.form(f"/v1/vision/custom/{detector}", "image", picture)
             taken.append((time.perf_counter() - began) * 1000)
             assert status == 200, content[:300]
     percentiles = statistics.quantiles(taken[20:], n=100)
@@ -94,11 +95,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--only", choices=("cost", "latency"), help="by default both, of which results/ keeps a record")
+    parser.add_argument("--models", type=Path, default=Path("exported_models"), help="where the detector is")
+    parser.add_argument("--detector", default=DETECTOR)
     chosen = parser.parse_args()
-    costs = measure_costs(chosen.rounds, chosen.calls)
-    numbers = {"cpu of the web door": costs, f"320x320 by {DETECTOR}": measure_latency(5 * chosen.calls)}
+    numbers: dict[str, object] = {}
+    if chosen.only != "latency":
+        numbers["cpu of the web door"] = measure_costs(chosen.rounds, chosen.calls)
+    if chosen.only != "cost":
+        latency = measure_latency(chosen.models, chosen.detector, 5 * chosen.calls)
+        numbers[f"320x320 by {chosen.detector}"] = latency
     print(json.dumps(numbers, indent=2))
-    write_result("door_cost", "python -m benchmarks.door_cost", numbers)
+    if not chosen.only:
+        write_result("door_cost", "python -m benchmarks.door_cost", numbers)
 
 
 if __name__ == "__main__":

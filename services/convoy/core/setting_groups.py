@@ -139,8 +139,8 @@ class Doors(Group):
     rekognition_port: int | None = Field(default=None, ge=0, le=65535)
     """The same for the Rekognition door."""
     doors_gallery: str = ""
-    """The gallery of clients whose key names none: where services check no tokens, or the token has the scope of every
-    gallery. By default there is none."""
+    """The gallery of clients whose key names none, because its token has the scope of every gallery. Where the web door
+    has no CONVOY_TOKENS_FILE, it is the only gallery that the doors open. By default there is none."""
     deepstack_token_file: Path | None = None
     """A file with the token of DeepStack's clients that send no key. Such a door listens on loopback alone."""
     doors_without_keys: bool = False

@@ -47,7 +47,8 @@ class CompreFace:
         Raises Unavailable(SERVICE_UNREACHABLE); InvalidArgument(BAD_ARGUMENT) if it answers something else.
         """
         faces: defaultdict[str, dict[str, Photo]] = defaultdict(dict)
-        for name in self._list(self._ask("/subjects"), "subjects"):
+        # A wrong address is told at once; what fails later is asked again.
+        for name in self._list(self._json(self._send(Request(f"{self._base}/subjects"))), "subjects"):
             faces[_text(name)] = {}
         seen: set[str] = set()
         for number in range(MOST_PAGES):

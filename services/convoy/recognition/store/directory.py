@@ -19,6 +19,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgpack
+import structlog
+from redis import exceptions
 
 from convoy.recognition.domain.records import Gallery, Person
 from convoy.recognition.store.layout import key_of, keys_of
@@ -27,6 +29,7 @@ from convoy.recognition.store.words import word_of_face, word_of_name, words_of_
 if TYPE_CHECKING:
     from convoy.recognition.store.redis import RedisStore
 
+log = structlog.get_logger()
 TRIES = 3
 OTHERS_S, PAUSE_S = 600.0, 0.2
 """How long another process that builds the index is waited for, and how long between looks."""
@@ -39,6 +42,7 @@ class Directory:
     def __init__(self, store: "RedisStore") -> None:
         self._store = store
         self._building: dict[str, asyncio.Task[bool]] = {}
+        self._me = secrets.token_hex(8)
 
     async def named(self, gallery: Gallery, name: str) -> list[str] | None:
         """Ids of those who had this display name, in any case; None if there is no index for now."""
@@ -75,29 +79,43 @@ class Directory:
         return await asyncio.shield(task)
 
     async def _build(self, gallery: Gallery) -> bool:
-        """Whether the index is whole now. A process of an earlier version may change people all the while."""
+        """Whether the index is whole now.
+
+        A process of an earlier version may change people all the while, or the store take no writes for now.
+        """
         for _ in range(TRIES):
-            await self._wait_for_others(gallery.name)
-            # The time says how long another process waits for this one.
-            token = f"{secrets.token_hex(8)}:{time.time():.0f}"
-            head, changes, people, found = keys_of(gallery.name, "head", "changes", "people", "found")
-            if await self._store.script("begin_found", [head, changes, found], token) == b"WHOLE":
-                return True
-            async for page in self._store.scan_people(gallery.name):
-                if not await self._store.script("note_found", [head, people, found], token, _packed(page, gallery)):
-                    break
-            else:
-                if await self._store.script("end_found", [head, changes], token):
+            try:
+                if await self._built(gallery):
                     return True
+            except exceptions.ResponseError as error:
+                log.warning("the index of names is not built", gallery=gallery.name, problem=str(error)[:200])
+                return False
         return False
+
+    async def _built(self, gallery: Gallery) -> bool:
+        await self._wait_for_others(gallery.name)
+        # The time says how long another process waits for this one.
+        token = f"{self._me}-{secrets.token_hex(4)}:{time.time():.0f}"
+        head, changes, people, found = keys_of(gallery.name, "head", "changes", "people", "found")
+        if await self._store.script("begin_found", [head, changes, found], token) == b"WHOLE":
+            return True
+        async for page in self._store.scan_people(gallery.name):
+            if not await self._store.script("note_found", [head, people, found], token, _packed(page, gallery)):
+                return False
+        return bool(await self._store.script("end_found", [head, changes], token))
 
     async def _wait_for_others(self, name: str) -> None:
         while True:
             said = await self._store.command("HGET", key_of(name, "head"), "found")
-            begun_s = (said or b"").decode().rpartition(":")[2]
-            if b" " not in (said or b"") or time.time() - float(begun_s) > OTHERS_S:
+            _, _, builder = (said or b"").decode().partition(" ")
+            # What this process began and left is begun anew.
+            if not builder or builder.startswith(self._me) or _age_s(builder) > OTHERS_S:
                 return
             await asyncio.sleep(PAUSE_S)
+
+
+def _age_s(builder: str) -> float:
+    return time.time() - float(builder.rpartition(":")[2])
 
 
 def _packed(page: Iterable[tuple[str, bytes]], gallery: Gallery) -> bytes:
