@@ -1,5 +1,5 @@
 // Who asks, and what they may do. What a caller may not do is not shown; services refuse it all the same.
-import { ask } from "./api.js";
+import { SOON, ask } from "./api.js";
 
 const LEVELS = ["read", "write", "admin"];
 const GALLERY = /^gallery:([^:]+):(read|write|admin)$/;
@@ -8,7 +8,7 @@ let services = null;
 // Ask the services. Without an answer nothing is hidden, except from somebody whose token is missing or wrong.
 export async function meet() {
   try {
-    services = (await ask("/v1/caller")).services;
+    services = (await ask("/v1/caller", { headers: SOON })).services;
   } catch (error) {
     services = error.status === 401 ? [] : null;
   }
