@@ -2,7 +2,8 @@
 
 One run starts the classification service, a web door before it, and, where `python -m benchmarks.peers.install bentoml
 litserve` made their environments, BentoML and LitServe on the same network with two workers of one thread each. All of
-them stay up; rounds alternate. "cpu" is CPU time of the processes (service, door) for an answer, not wall time.
+them stay up; rounds alternate. They share one session, so that each has
+the same part of a busy machine, however many processes it is. "cpu" is CPU time of the processes (service, door) for an answer, not wall time.
 
     python -m benchmarks.web_speed
 """
@@ -11,6 +12,7 @@ import argparse
 import base64
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +55,9 @@ def door_before(service: Served) -> Iterator[Served]:
         "CONVOY_LOG_LEVEL": "warning",
         "CONVOY_CLASSIFICATION_ADDRESS": f"127.0.0.1:{service.port}",
     }
-    with running([sys.executable, "-m", "convoy.cli", "serve", "web"], os.environ | own, [port]) as child:
+    with running(
+        [sys.executable, "-m", "convoy.cli", "serve", "web"], os.environ | own, [port], own_session=False
+    ) as child:
         yield Served(port, child.pid)
 
 
@@ -85,14 +90,14 @@ def compare(models: Path, repeats: int, seconds: float, peers: list[str]) -> dic
     runs: dict[tuple[str, int], list[Measured]] = defaultdict(list)
     failed: dict[str, str] = {}
     with ExitStack() as stack:
-        service = stack.enter_context(serving("classification", models, CONVOY_MODEL=NETWORK))
+        service = stack.enter_context(serving("classification", models, False, CONVOY_MODEL=NETWORK))
         door = stack.enter_context(door_before(service))
         asked = targets_of(service.port, door.port, jpeg)
         used = {name: [service, door] for name in asked}
         for name in peers:
             try:
                 log = models.parent / f"{name}.log"
-                peer = stack.enter_context(serving_peer(name, folder / GRAPH_FILE, log))
+                peer = stack.enter_context(serving_peer(name, folder / GRAPH_FILE, log, own_session=False))
                 target = target_of_peer(name, peer.port, jpeg)
                 _wait_until_ready(target)
                 asked[name], used[name] = target, [peer]
@@ -104,7 +109,8 @@ def compare(models: Path, repeats: int, seconds: float, peers: list[str]) -> dic
             for callers in CALLERS:
                 for name, target in asked.items():
                     runs[name, callers].append(measure(target, callers, seconds, used[name]))
-    return summary(runs) | {"not_measured": failed}
+        first_page = first_page_s(door)
+    return summary(runs) | {"first page of the console, s": first_page, "not_measured": failed}
 
 
 def measure(target: Target, callers: int, seconds: float, servers: list[Served]) -> "Measured":
@@ -115,6 +121,26 @@ def measure(target: Target, callers: int, seconds: float, servers: list[Served])
     return Measured(
         load.per_second, cpu_s / load.answers, load.cpu_s / load.answers, float(np.median(load.latencies_s))
     )
+
+
+def first_page_s(door: Served, times: int = 5) -> float | None:
+    """Median seconds until the console's first page stands, in a browser that knows nothing of it; None without one."""
+    browser_path = shutil.which("chromium")
+    if browser_path is None or find_spec("playwright") is None:
+        return None
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        taken = []
+        for _ in range(times):
+            page = browser.new_context().new_page()
+            page.goto(f"http://127.0.0.1:{door.port}/")
+            page.wait_for_selector("main h1")
+            taken.append(page.evaluate("performance.now()") / 1000)
+            page.context.close()
+        browser.close()
+    return round(statistics.median(taken), 2)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Any
 PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAIAAAACUFjqAAAAFUlEQVR42mO8IyLCgBswMeAFI1UaAEb5ARjjTHFYAAAAAElFTkSuQmCC"
 """A file of 10x10 pixels in base64."""
 _ONE = {"image": PICTURE}
+_SEVERAL = {"images": [PICTURE]}
 _TWO = {"first": PICTURE, "second": PICTURE}
 
 IN_PATH = {
@@ -17,16 +18,16 @@ IN_PATH = {
     "version": 17,
 }
 BODIES: dict[str, dict[str, Any]] = {
-    "Classify": _ONE | {"top_k": 3},
+    "Classify": _SEVERAL | {"top_k": 3},
     "Explain": _ONE | {"label": "ship", "overlay": True},
     "ExplainDetection": _ONE | {"cells": 8},
     "ExplainSegmentation": _ONE | {"cells": 8},
     "ExplainComparison": _TWO,
-    "Detect": _ONE | {"detection_threshold": 0.4, "labels": ["RBC"]},
-    "Segment": _ONE | {"mask_format": "PNG"},
-    "Transform": _ONE | {"format": "JPEG"},
-    "DetectFaces": _ONE | {"selection": "LARGEST"},
-    "EmbedFaces": _ONE | {"max_faces": 3},
+    "Detect": _SEVERAL | {"detection_threshold": 0.4, "labels": ["RBC"]},
+    "Segment": _SEVERAL | {"mask_format": "PNG"},
+    "Transform": _SEVERAL | {"format": "JPEG"},
+    "DetectFaces": _SEVERAL | {"selection": "LARGEST"},
+    "EmbedFaces": _SEVERAL | {"max_faces": 3},
     "CompareFaces": _TWO,
     "CreateGallery": {"gallery": "staff", "description": "who works here", "policy": {"quality_floor": 0.3}},
     "UpdateGallery": {"description": "who works here today"},
