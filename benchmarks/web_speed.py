@@ -2,8 +2,8 @@
 
 One run starts the classification service, a web door before it, and, where `python -m benchmarks.peers.install bentoml
 litserve` made their environments, BentoML and LitServe on the same network with two workers of one thread each. All of
-them stay up; rounds alternate. They share one session, so that each has
-the same part of a busy machine, however many processes it is. "cpu" is CPU time of the processes (service, door) for an answer, not wall time.
+them stay up; rounds alternate. They share one session, so that each has the same part of a busy machine, however many
+processes it is. "cpu" is CPU time of the processes (service, door) for an answer, not wall time.
 
     python -m benchmarks.web_speed
 """

@@ -48,7 +48,7 @@ _TOLERANCE = 1e-4
 
 @contextmanager
 def serving_peer(name: str, graph: Path, log: Path, own_session: bool = True) -> Iterator[Served]:
-    """Run a peer until the block ends; own_session: as `running` has it. Raises RuntimeError with the end of its log."""
+    """Run a peer until the block ends. own_session: as `running` has it. Raises RuntimeError with its log's end."""
     ports = [free_range(1) for _ in range(3)]
     command = [str(python_of(name)), str(FOLDER / name / "serve.py"), str(graph), *map(str, ports)]
     path = f"{python_of(name).parent}:{os.environ['PATH']}"
