@@ -17,6 +17,7 @@ export async function followFilm(file, model, least, canvas) {
   function show() {
     const place = Number(slider.value);
     text.textContent = t("film_picture", { n: place + 1, of: pictures.length });
+    canvas.setAttribute("aria-label", (tracks[place] || []).map(({ label, trackId }) => `${label} #${trackId || 0}`).join(", ") || t("nothing_found"));
     paintOver(canvas, pictures[place].bitmap, (context, width) => {
       for (const { box, label, trackId } of tracks[place] || []) {
         const corners = { x_min: box.xMin || 0, y_min: box.yMin || 0, x_max: box.xMax || 0, y_max: box.yMax || 0 };
