@@ -31,7 +31,6 @@ from convoy.fleet.ports import free_range
 
 from benchmarks.conditions import write_result
 from benchmarks.h2load import Target, closed_loop, grpc_target
-from benchmarks.networks import write_network
 from benchmarks.peers.__main__ import serving_peer
 from benchmarks.peers.install import python_of
 from benchmarks.raw import photo
@@ -84,19 +83,20 @@ def target_of_peer(name: str, port: int, jpeg: bytes) -> Target:
     )
 
 
-def compare(models: Path, repeats: int, seconds: float, peers: list[str]) -> dict[str, object]:
-    """Start all, and measure them in turn."""
-    folder, jpeg = write_network(models, NETWORK), photo()
+def compare(folder: Path, repeats: int, seconds: float, peers: list[str]) -> dict[str, object]:
+    """Start all on the model in this folder, and measure them in turn."""
+    models, model, jpeg = folder.parent.parent, folder.parent.name, photo()
     runs: dict[tuple[str, int], list[Measured]] = defaultdict(list)
     failed: dict[str, str] = {}
     with ExitStack() as stack:
-        service = stack.enter_context(serving("classification", models, False, CONVOY_MODEL=NETWORK))
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        service = stack.enter_context(serving("classification", models, False, CONVOY_CLASSIFICATION_MODEL=model))
         door = stack.enter_context(door_before(service))
         asked = targets_of(service.port, door.port, jpeg)
         used = {name: [service, door] for name in asked}
         for name in peers:
             try:
-                log = models.parent / f"{name}.log"
+                log = logs / f"{name}.log"
                 peer = stack.enter_context(serving_peer(name, folder / GRAPH_FILE, log, own_session=False))
                 target = target_of_peer(name, peer.port, jpeg)
                 _wait_until_ready(target)
@@ -104,7 +104,7 @@ def compare(models: Path, repeats: int, seconds: float, peers: list[str]) -> dic
             except (RuntimeError, OSError) as error:  # measure the others, whatever this one does
                 failed[name] = f"{type(error).__name__}: {error}"[:400]
         for target in asked.values():
-            closed_loop(target, 8, 1.0)
+            closed_loop(target, 8, seconds / 2)
         for _ in range(repeats):
             for callers in CALLERS:
                 for name, target in asked.items():
@@ -192,9 +192,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of each run")
     parser.add_argument("--peers", nargs="*", default=[name for name in PEERS if python_of(name).exists()])
+    parser.add_argument(
+        "--model", type=Path, help="folder of a classifier to take instead of the network, without peers"
+    )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        numbers = compare(Path(folder) / "models", chosen.repeats, chosen.seconds, chosen.peers)
+        if chosen.model:
+            numbers = compare(chosen.model.resolve(), chosen.repeats, chosen.seconds, [])
+        else:
+            from benchmarks.networks import write_network
+
+            network = write_network(Path(folder) / "models", NETWORK)
+            numbers = compare(network, chosen.repeats, chosen.seconds, chosen.peers)
     print(json.dumps(numbers, indent=2))
     print(write_result("web_speed", " ".join(["python -m benchmarks.web_speed", *sys.argv[1:]]), numbers))
 

@@ -25,6 +25,7 @@ export function tryPage(main) {
   const settings = () => ({ task: task.value, value: Number(slider.value), masks: masks.checked });
   const second = el("canvas", { role: "img", "aria-label": "", hidden: true });
   const looks = [new Look(place, place.canvas, settings, "model"), new Look(place, second, settings, "model-2")];
+  const shown = () => (compare.checked && task.value !== "faces" ? looks : looks.slice(0, 1));
   const columns = el("div", { className: "split" });
   const command = el("pre", { id: "command", tabIndex: 0 }), python = el("pre", { tabIndex: 0 });
   main.append(
@@ -33,8 +34,6 @@ export function tryPage(main) {
     filmPlace, columns,
     el("div", { className: "card" }, el("h2", {}, t("as_command")), command, el("h2", {}, t("as_python")), python));
   changed();
-
-  const shown = () => (compare.checked && task.value !== "faces" ? looks : looks.slice(0, 1));
 
   async function changed() {
     slider.value = TASKS[task.value].start;
