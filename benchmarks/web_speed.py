@@ -2,7 +2,8 @@
 
 One run starts the classification service, a web door before it, and, where `python -m benchmarks.peers.install bentoml
 litserve` made their environments, BentoML and LitServe on the same network with two workers of one thread each. All of
-them stay up; rounds alternate. "cpu" is CPU time of the processes (service, door) for an answer, not wall time.
+them stay up; rounds alternate. They share one session, so that each has the same part of a busy machine, however many
+processes it is. "cpu" is CPU time of the processes (service, door) for an answer, not wall time.
 
     python -m benchmarks.web_speed
 """
@@ -11,6 +12,7 @@ import argparse
 import base64
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +31,6 @@ from convoy.fleet.ports import free_range
 
 from benchmarks.conditions import write_result
 from benchmarks.h2load import Target, closed_loop, grpc_target
-from benchmarks.networks import write_network
 from benchmarks.peers.__main__ import serving_peer
 from benchmarks.peers.install import python_of
 from benchmarks.raw import photo
@@ -52,18 +54,23 @@ def door_before(service: Served) -> Iterator[Served]:
         "CONVOY_LOG_LEVEL": "warning",
         "CONVOY_CLASSIFICATION_ADDRESS": f"127.0.0.1:{service.port}",
     }
-    with running([sys.executable, "-m", "convoy.cli", "serve", "web"], os.environ | own, [port]) as child:
+    with running(
+        [sys.executable, "-m", "convoy.cli", "serve", "web"], os.environ | own, [port], own_session=False
+    ) as child:
         yield Served(port, child.pid)
 
 
 def targets_of(service: int, door: int, jpeg: bytes) -> dict[str, Target]:
-    """The same JPEG and question in each of the ways."""
+    """The same JPEG and question in each of the ways, all over HTTP/2.
+
+    (Over HTTP/1.1 the door's status line has no words, and then h2load sees no status.)
+    """
     asked = {"images": [{"encoded": base64.b64encode(jpeg).decode()}], "topK": 1}
     at = f"http://127.0.0.1:{door}"
     return {
         GRPC: grpc_target(service, TYPED_DOOR, typed_request(jpeg)),
-        REST: Target(at + REST_PATH, jpeg, ("content-type: image/jpeg",), http1=True),
-        JSON: Target(at + TYPED_DOOR, json.dumps(asked).encode(), ("content-type: application/json",), http1=True),
+        REST: Target(at + REST_PATH, jpeg, ("content-type: image/jpeg",)),
+        JSON: Target(at + TYPED_DOOR, json.dumps(asked).encode(), ("content-type: application/json",)),
     }
 
 
@@ -79,32 +86,34 @@ def target_of_peer(name: str, port: int, jpeg: bytes) -> Target:
     )
 
 
-def compare(models: Path, repeats: int, seconds: float, peers: list[str]) -> dict[str, object]:
-    """Start all, and measure them in turn."""
-    folder, jpeg = write_network(models, NETWORK), photo()
+def compare(folder: Path, repeats: int, seconds: float, peers: list[str]) -> dict[str, object]:
+    """Start all on the model in this folder, and measure them in turn."""
+    models, model, jpeg = folder.parent.parent, folder.parent.name, photo()
     runs: dict[tuple[str, int], list[Measured]] = defaultdict(list)
     failed: dict[str, str] = {}
     with ExitStack() as stack:
-        service = stack.enter_context(serving("classification", models, CONVOY_MODEL=NETWORK))
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        service = stack.enter_context(serving("classification", models, False, CONVOY_CLASSIFICATION_MODEL=model))
         door = stack.enter_context(door_before(service))
         asked = targets_of(service.port, door.port, jpeg)
         used = {name: [service, door] for name in asked}
         for name in peers:
             try:
-                log = models.parent / f"{name}.log"
-                peer = stack.enter_context(serving_peer(name, folder / GRAPH_FILE, log))
+                log = logs / f"{name}.log"
+                peer = stack.enter_context(serving_peer(name, folder / GRAPH_FILE, log, own_session=False))
                 target = target_of_peer(name, peer.port, jpeg)
                 _wait_until_ready(target)
                 asked[name], used[name] = target, [peer]
             except (RuntimeError, OSError) as error:  # measure the others, whatever this one does
                 failed[name] = f"{type(error).__name__}: {error}"[:400]
         for target in asked.values():
-            closed_loop(target, 8, 1.0)
+            closed_loop(target, 8, seconds / 2)
         for _ in range(repeats):
             for callers in CALLERS:
                 for name, target in asked.items():
                     runs[name, callers].append(measure(target, callers, seconds, used[name]))
-    return summary(runs) | {"not_measured": failed}
+        first_page = first_page_s(door)
+    return summary(runs) | {"first page of the console, s": first_page, "not_measured": failed}
 
 
 def measure(target: Target, callers: int, seconds: float, servers: list[Served]) -> "Measured":
@@ -115,6 +124,26 @@ def measure(target: Target, callers: int, seconds: float, servers: list[Served])
     return Measured(
         load.per_second, cpu_s / load.answers, load.cpu_s / load.answers, float(np.median(load.latencies_s))
     )
+
+
+def first_page_s(door: Served, times: int = 5) -> float | None:
+    """Median seconds until the console's first page stands, in a browser that knows nothing of it; None without one."""
+    browser_path = shutil.which("chromium")
+    if browser_path is None or find_spec("playwright") is None:
+        return None
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        taken = []
+        for _ in range(times):
+            page = browser.new_context().new_page()
+            page.goto(f"http://127.0.0.1:{door.port}/")
+            page.wait_for_selector("main h1")
+            taken.append(page.evaluate("performance.now()") / 1000)
+            page.context.close()
+        browser.close()
+    return round(statistics.median(taken), 2)
 
 
 @dataclass(frozen=True)
@@ -166,9 +195,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of each run")
     parser.add_argument("--peers", nargs="*", default=[name for name in PEERS if python_of(name).exists()])
+    parser.add_argument(
+        "--model", type=Path, help="folder of a classifier to take instead of the network, without peers"
+    )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        numbers = compare(Path(folder) / "models", chosen.repeats, chosen.seconds, chosen.peers)
+        if chosen.model:
+            numbers = compare(chosen.model.resolve(), chosen.repeats, chosen.seconds, [])
+        else:
+            from benchmarks.networks import write_network
+
+            network = write_network(Path(folder) / "models", NETWORK)
+            numbers = compare(network, chosen.repeats, chosen.seconds, chosen.peers)
     print(json.dumps(numbers, indent=2))
     print(write_result("web_speed", " ".join(["python -m benchmarks.web_speed", *sys.argv[1:]]), numbers))
 

@@ -58,9 +58,6 @@ def take(url: str, folder: Path) -> None:
         page.set_input_files("#picture", PHOTO)
         page.wait_for_selector("#found h2")
         save(page, "who", folder)
-        page.goto(f"{url}/#fleet")
-        page.wait_for_function("document.querySelectorAll('#services .good').length === 6")
-        save(page, "fleet", folder)
         browser.close()
 
 

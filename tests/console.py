@@ -14,7 +14,7 @@ from typing import Any
 from convoy.testing.pictures import encode, group, plain, portrait, with_box
 from PIL import Image
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 WIDTHS = (1280, 320)
 
 

@@ -47,8 +47,8 @@ _TOLERANCE = 1e-4
 
 
 @contextmanager
-def serving_peer(name: str, graph: Path, log: Path) -> Iterator[Served]:
-    """Run a peer until the block ends. Raises RuntimeError with the end of its log."""
+def serving_peer(name: str, graph: Path, log: Path, own_session: bool = True) -> Iterator[Served]:
+    """Run a peer until the block ends. own_session: as `running` has it. Raises RuntimeError with its log's end."""
     ports = [free_range(1) for _ in range(3)]
     command = [str(python_of(name)), str(FOLDER / name / "serve.py"), str(graph), *map(str, ports)]
     path = f"{python_of(name).parent}:{os.environ['PATH']}"
@@ -58,7 +58,7 @@ def serving_peer(name: str, graph: Path, log: Path) -> Iterator[Served]:
         # Its own libpython does not fit the standard library of 3.11.7; its installation page shows this solution.
         environment["LD_LIBRARY_PATH"] = sysconfig.get_config_var("LIBDIR")
     try:
-        with running(command, environment, ports[:1], log) as child:
+        with running(command, environment, ports[:1], log, own_session) as child:
             yield Served(ports[0], child.pid)
     except RuntimeError as error:
         last = log.read_text(errors="replace").splitlines()[-5:]

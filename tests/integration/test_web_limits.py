@@ -1,13 +1,17 @@
 """Limits count the client for whom a web door calls, not the door."""
 
+import asyncio
+import time
 from pathlib import Path
 
 import grpc
 import pytest
+from convoy.core.security.tokens import make_token, write_line
 from convoy.testing.pictures import encode, plain
 from convoy.v1 import classification_pb2, classification_pb2_grpc
 
 from tests.serving import refusal, running
+from tests.web_door import Door, web_door
 
 REQUEST = classification_pb2.ClassifyRequest(images=[{"encoded": encode(plain())}])
 SECRET = "s" * 32
@@ -45,3 +49,26 @@ async def test_a_door_is_no_caller_with_rights(tiny_repository: Path, tmp_path: 
             return await stub.Classify(REQUEST, metadata=named("203.0.113.1"))
 
         assert (await refusal(call)).reason == "NO_CREDENTIALS"
+
+
+async def test_new_tokens_open_the_door_without_a_restart_and_old_ones_do_so_no_more(
+    tiny_repository: Path, tmp_path: Path
+) -> None:
+    file, first, second = tmp_path / "tokens", make_token(), make_token()
+    file.write_text(write_line("caller", first, ["classification"]) + "\n")
+    async with running("classification", tiny_repository, tokens_file=file) as service:
+        address = f"127.0.0.1:{service.server.port}"
+
+        def status(door: Door, token: str) -> int:
+            return door.form("/v1/classify", [("image", encode(plain()))], authorization=f"Bearer {token}").status
+
+        def rotate() -> list[int]:
+            with web_door({"classification": address}) as door:
+                before = [status(door, token) for token in (first, second)]
+                file.write_text(write_line("caller", second, ["classification"]) + "\n")
+                # A token that was good stays so for a moment, since the file may be half written.
+                while status(door, first) == 200:
+                    time.sleep(0.1)
+                return [*before, *(status(door, token) for token in (first, second))]
+
+        assert await asyncio.to_thread(rotate) == [200, 401, 401, 200]

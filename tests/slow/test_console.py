@@ -5,24 +5,30 @@ import html
 import re
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from convoy.fleet import Fleet, free_ports
 from convoy.fleet.ports import free_range
+from convoy.testing.pictures import encode, plain
 from convoy.testing.tiny_models import write_repository
 
 from tests.console import Console, browser_page, write_photos
 from tests.instance_models import write_masked_detector
+from tests.web_door import Door
 
 pytestmark = [pytest.mark.redis, pytest.mark.browser, pytest.mark.timeout(900)]
 PIXEL = """([x, y]) => {
     const canvas = document.querySelector(".drop canvas");
     return [...canvas.getContext("2d").getImageData(x, y, 1, 1).data].join();
 }"""
+CANVAS = "document.querySelector('.drop canvas').toDataURL()"
 HOSTILE = """<!doctype html><title>hostile</title><form id=f method=post enctype="multipart/form-data" target=frame
  action="{door}/v1/galleries/staff/people/evil"><input name=display_name value=evil></form><iframe name=frame></iframe>
 <script>
@@ -197,6 +203,10 @@ def test_try_shows_each_task_and_sliders_need_no_new_call(console: Console, phot
         console.page.select_option("#task", task)
         console.wait(lambda task=task: f"/v1/{task[:6]}" in console.text("#command"))  # type: ignore[misc]
         console.wait_for("found in", "#status")
+    console.page.select_option("#task", "faces")
+    console.click("#camera")
+    console.click("#snap")
+    console.wait_for("1 found in", "#status")
     console.check("try")
     calls = "performance.getEntriesByType('resource').length"
     before = console.page.evaluate(calls)
@@ -217,12 +227,12 @@ def test_try_shows_masks_points_reasons_and_two_models(console: Console, photos:
     console.click("#masks")
     console.wait(lambda: console.page.evaluate(PIXEL, [50, 60]) != whole)  # the mask is not there any more
     # Why: a map lies over the picture, until one presses again.
-    plain = console.page.evaluate(PIXEL, [50, 60])
+    plain = console.page.evaluate(CANVAS)
     console.click("#found .why")
     console.wait_for("Red speaks for", "#status")
-    assert console.page.evaluate(PIXEL, [50, 60]) != plain
+    assert console.page.evaluate(CANVAS) != plain
     console.click("#found .why")
-    console.wait(lambda: console.page.evaluate(PIXEL, [50, 60]) == plain)
+    console.wait(lambda: console.page.evaluate(CANVAS) == plain)
     # A second model beside the first.
     console.click("#compare")
     console.wait(lambda: console.page.locator("#found-model-2 td").count())
@@ -288,6 +298,47 @@ def test_models_fleet_and_the_api_are_shown(console: Console) -> None:
     console.page.goto(f"{console.url}/docs")
     console.wait_for("POST /v1/detect")
     console.check("docs")
+
+
+def test_pages_answer_while_a_service_hangs(console: Console, fleet: Fleet, photos: Path) -> None:
+    port = int(fleet.addresses["detection"].rpartition(":")[2])
+    hanging = psutil.Process(
+        next(c.pid for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.laddr.port == port)
+    )
+    hanging.suspend()
+    try:
+        console.open("try")
+        console.page.select_option("#task", "detection")
+        console.choose("#picture", photos / "object.png")
+        console.open("fleet")
+        console.wait_for("away: DEADLINE_EXCEEDED", "#services")
+        assert console.text("#services").count("ready") == 5
+        console.open("people")
+        console.wait_for("Ada", "#people")
+    finally:
+        hanging.resume()
+    console.open("fleet")
+    console.wait(lambda: console.text("#services").count("ready") == 6)
+
+
+def test_pages_answer_while_the_fleet_has_too_much_to_do(console: Console, fleet: Fleet) -> None:
+    door, may_end = Door(urlsplit(fleet.web_url).port or 0), threading.Event()
+    large = encode(plain(width=1500, height=1500))
+
+    def ask() -> None:
+        while not may_end.is_set():
+            door.form("/v1/segment", [("image", large)] * 4)
+
+    with ThreadPoolExecutor(16) as pool:
+        for _ in range(16):
+            pool.submit(ask)
+        try:
+            console.open("people")
+            console.wait_for("Ada", "#people")
+            console.open("fleet")
+            console.wait(lambda: " ms" in console.text("#services"))
+        finally:
+            may_end.set()
 
 
 def test_another_language(console: Console) -> None:

@@ -1,4 +1,7 @@
 // Asks the web door. The token lives in this tab alone.
+
+// For questions about services, one of which may hang: the others are shown all the same.
+export const SOON = { "Connect-Timeout-Ms": "3000" };
 export const TOKEN = "convoy-token";
 
 export class Problem extends Error {

@@ -12,6 +12,14 @@ function named(schema) {
 
 const table = (rows) => el("div", { className: "wide", tabIndex: 0 }, el("table", {}, el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell) => el("td", {}, cell)))))));
 
+// How the example of an operation is called.
+function curl(path, verb, operation) {
+  const filled = path.replace(/{(\w+)}/g, (_, name) => operation.parameters.find((one) => one.name === name).example);
+  const example = operation.requestBody?.content["application/json"]?.example;
+  const body = example ? ` -H 'Content-Type: application/json' -d '${JSON.stringify(example)}'` : "";
+  return `curl -X ${verb.toUpperCase()}${body} ${location.origin}${filled}`;
+}
+
 main.append(el("p", {}, documented.info.description));
 for (const [path, verbs] of Object.entries(documented.paths)) {
   for (const [verb, operation] of Object.entries(verbs)) {
@@ -22,7 +30,7 @@ for (const [path, verbs] of Object.entries(documented.paths)) {
     const answer = Object.values(operation.responses)[0].content?.["application/json"]?.schema;
     main.append(el("details", { className: "card" },
       el("summary", {}, el("strong", {}, `${verb.toUpperCase()} ${path}`), ` ${operation.summary}`),
-      operation.description && el("p", {}, operation.description), fields.length > 0 && table(fields), answer && el("p", {}, `→ ${named(answer)}`)));
+      operation.description && el("p", {}, operation.description), fields.length > 0 && table(fields), answer && el("p", {}, `→ ${named(answer)}`), el("pre", { tabIndex: 0 }, curl(path, verb, operation))));
   }
 }
 main.append(el("h2", {}, "Messages"));

@@ -4,7 +4,7 @@ import { colourOf, drawBox, paintOver } from "./drawing.js";
 import { el, say } from "./elements.js";
 import { t } from "./text/languages.js";
 
-const MOST_PICTURES = 60, A_SECOND = 5, MOST_SIDE = 640, QUALITY = 0.8;
+const MOST_PICTURES = 60, A_SECOND = 5, MOST_SIDE = 640, QUALITY = 0.8, FAR_S = 1e7;
 const LAST = 2, HEAD = 5;
 
 // An element that follows a film as its answers come. model: name:version, or empty; least: the score to reach.
@@ -17,6 +17,7 @@ export async function followFilm(file, model, least, canvas) {
   function show() {
     const place = Number(slider.value);
     text.textContent = t("film_picture", { n: place + 1, of: pictures.length });
+    canvas.setAttribute("aria-label", (tracks[place] || []).map(({ label, trackId }) => `${label} #${trackId || 0}`).join(", ") || t("nothing_found"));
     paintOver(canvas, pictures[place].bitmap, (context, width) => {
       for (const { box, label, trackId } of tracks[place] || []) {
         const corners = { x_min: box.xMin || 0, y_min: box.yMin || 0, x_max: box.xMax || 0, y_max: box.yMax || 0 };
@@ -36,10 +37,12 @@ async function picturesOf(file) {
     await new Promise((resolve, reject) => { video.onloadeddata = resolve; video.onerror = () => reject(new Problem({ detail: t("no_film") })); });
     const shrink = Math.min(1, MOST_SIDE / Math.max(video.videoWidth, video.videoHeight));
     const canvas = new OffscreenCanvas(Math.round(video.videoWidth * shrink), Math.round(video.videoHeight * shrink));
-    const length = Number.isFinite(video.duration) ? video.duration : 0;
+    // A film that a browser recorded does not say how long it is until one has looked for its end.
+    if (!Number.isFinite(video.duration)) await seek(video, FAR_S);
+    const length = Number.isFinite(video.duration) ? video.duration : video.currentTime;
     const count = Math.max(1, Math.min(MOST_PICTURES, Math.floor(length * A_SECOND))), found = [];
     for (let place = 0; place < count; place++) {
-      await new Promise((resolve) => { video.onseeked = resolve; video.currentTime = place / A_SECOND; });
+      await seek(video, place / A_SECOND);
       canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
       const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
       found.push({ bitmap: await createImageBitmap(canvas), encoded: await base64Of(blob) });
@@ -49,6 +52,8 @@ async function picturesOf(file) {
     URL.revokeObjectURL(video.src);
   }
 }
+
+const seek = (video, second) => new Promise((resolve) => { video.onseeked = resolve; video.currentTime = second; });
 
 async function base64Of(blob) {
   const bytes = new Uint8Array(await blob.arrayBuffer());

@@ -90,8 +90,8 @@ export class Look {
   list(task, kept) {
     const last = task === "faces" ? t("quality") : task === "segmentation" ? t("area") : t("score");
     const why = TASKS[task].explain;
-    return table([t("label"), last, ...(why ? [t("why")] : [])], kept.map((entry) => [
-      task === "faces" ? `${entry.place + 1}` : [entry.label, entry.points?.length ? ` (${entry.points.map((point) => point.name).join(", ")})` : ""].join(""),
+    return table([t("label"), last, ...(why ? [t("why")] : [])], kept.map((entry, n) => [
+      task === "faces" ? `${n + 1}` : [entry.label, entry.points?.length ? ` (${entry.points.map((point) => point.name).join(", ")})` : ""].join(""),
       task === "faces" ? `${percent(entry.quality.score, 0)} (${t("score")} ${entry.score.toFixed(2)})` : percent(entry.score),
       ...(why ? [el("button", { className: "why", "aria-label": `${t("why")} ${entry.label}`, onclick: () => this.explain(why, entry) }, t("why"))] : []),
     ]));
@@ -120,7 +120,7 @@ export class Look {
 
 function entries(task, answer) {
   if (task === "faces") {
-    return answer.faces.map((face, place) => ({ ...face, place, index: place, label: t("quality"), score: face.detection_score }));
+    return answer.faces.map((face, place) => ({ ...face, place, index: place, label: `${t("quality")} ${percent(face.quality.score, 0)} ·`, score: face.detection_score }));
   }
   if (task === "detection") return answer.detections.map((one, place) => ({ ...one, place }));
   if (task === "classification") return answer.labels.map((label) => ({ ...label, label: label.name, score: label.probability }));

@@ -31,6 +31,7 @@ export class PicturePlace {
       return;
     }
     this.file = file;
+    this.describe(file.name || t("photos"));
     this.draw();
     await this.onPicture(file);
   }

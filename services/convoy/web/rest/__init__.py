@@ -10,5 +10,6 @@ routes.py       from the table to routes
 fleet.py        /v1/services, /v1/caller: who is there, with which models and how much to do; who asks
 transfer.py     a gallery as a file, and back
 erasures.py     receipts of what was erased
+examples.py     examples for OpenAPI
 openapi_beside.py  OpenAPI of these, which are no single RPC
 """

@@ -14,6 +14,7 @@ from convoy.core.security.scores import is_score
 from convoy.web.json_messages import TIMESTAMP, Descriptor, dump, prefix_of
 from convoy.web.methods import methods
 from convoy.web.problems import MEDIA_TYPE
+from convoy.web.rest import examples
 from convoy.web.rest.openapi_beside import beside
 from convoy.web.rest.operations import OPERATIONS, Operation
 from convoy.web.rest.parameters import Parameter, images_of, parameters_of
@@ -117,6 +118,7 @@ def _operation(operation: Operation, schemas: dict[str, Schema]) -> Schema:
         described["responses"]["200"]["content"]["image/*"] = {"schema": {}}
     if operation.verb not in ("GET", "DELETE"):
         described["requestBody"] = _body(request, in_path, schemas)
+        described["requestBody"]["content"]["application/json"]["example"] = examples.BODIES[operation.name]
     return described
 
 
@@ -124,7 +126,7 @@ def _parameter(parameter: Parameter, where: str, schemas: dict[str, Schema]) -> 
     schema = _input(parameter, schemas)
     described: Schema = {"name": parameter.name, "in": where, "schema": schema}
     if where == "path":
-        described["required"] = True
+        described |= {"required": True, "example": examples.IN_PATH[parameter.name]}
     if parameter.kind in ("map", "message"):
         described = {"name": parameter.name, "in": where, "content": {"application/json": {"schema": schema}}}
     elif parameter.field.is_repeated:

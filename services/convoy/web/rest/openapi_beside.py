@@ -8,13 +8,20 @@ from google.protobuf.message import Message
 from convoy.core.api import SERVICES
 from convoy.v1 import models_pb2, recognition_pb2, status_pb2
 from convoy.web.methods import services_with_models
+from convoy.web.rest.examples import IN_PATH
 from convoy.web.rest.transfer import MEDIA_TYPE, PASSPHRASE_HEADER
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
-SERVICE = {"name": "service", "in": "path", "required": True, "schema": {"enum": list(SERVICES)}}
+
+
+def _in_path(name: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "path", "required": True, "schema": schema, "example": IN_PATH[name]}
+
+
+SERVICE = _in_path("service", {"enum": list(SERVICES)})
 WITH_MODELS = SERVICE | {"schema": {"enum": list(services_with_models())}}
-GALLERY = {"name": "gallery", "in": "path", "required": True, "schema": TEXT}
+GALLERY = _in_path("gallery", TEXT)
 
 
 def beside(schema_of: Callable[[type[Message]], Schema]) -> dict[str, Any]:
@@ -23,7 +30,7 @@ def beside(schema_of: Callable[[type[Message]], Schema]) -> dict[str, Any]:
 
 
 def _fleet(schema_of: Callable[[type[Message]], Schema]) -> dict[str, Any]:
-    name = {"name": "name", "in": "path", "required": True, "schema": TEXT}
+    name = _in_path("name", TEXT)
     version = {"name": "version", "in": "query", "schema": TEXT}
     service = {"service": {"enum": list(SERVICES)}}
     states = _object(service | {"status": TEXT})
@@ -51,7 +58,7 @@ def _fleet(schema_of: Callable[[type[Message]], Schema]) -> dict[str, Any]:
 def _galleries(schema_of: Callable[[type[Message]], Schema]) -> dict[str, Any]:
     event = schema_of(recognition_pb2.AuditEvent)
     receipt = _object({"gallery": TEXT, "erasure": event, "hashed": TEXT, "sha256": TEXT})
-    version = {"name": "version", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
+    version = _in_path("version", {"type": "integer", "minimum": 1})
     passphrase = {
         "name": PASSPHRASE_HEADER,
         "in": "header",

@@ -8,7 +8,6 @@ import asyncio
 import base64
 import binascii
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from typing import Any
 
 import grpc.aio
@@ -134,17 +133,16 @@ class _Sent:
     async def parts(self) -> AsyncIterator[bytes]:
         holding = self._request.scope[SCOPE_KEY]
         try:
-            async with aclosing(chunks(self._request, 2**63)) as content:  # type: ignore[type-var]
-                async for chunk in content:
-                    before = self._unpacker.waiting + len(chunk)
-                    async with _SECRETS_AT_ONCE:
-                        found = await asyncio.to_thread(self._unpacker.feed, chunk)
-                    for part in found:
-                        self._digest = self._digest or part.gallery.model_sha256
-                        yield recognition_pb2.ImportGalleryRequest(
-                            gallery=self._gallery, model_sha256=self._digest, people=part.people
-                        ).SerializeToString()
-                    holding.give(before - self._unpacker.waiting)
+            async for chunk in chunks(self._request, 2**63):
+                before = self._unpacker.waiting + len(chunk)
+                async with _SECRETS_AT_ONCE:
+                    found = await asyncio.to_thread(self._unpacker.feed, chunk)
+                for part in found:
+                    self._digest = self._digest or part.gallery.model_sha256
+                    yield recognition_pb2.ImportGalleryRequest(
+                        gallery=self._gallery, model_sha256=self._digest, people=part.people
+                    ).SerializeToString()
+                holding.give(before - self._unpacker.waiting)
             self._unpacker.end()
         except ConvoyError as error:
             self.refusal = error

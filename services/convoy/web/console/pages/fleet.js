@@ -1,5 +1,5 @@
 // Fleet: which services serve and how much they have to do, looked at every three seconds.
-import { ask } from "../api.js";
+import { SOON, ask } from "../api.js";
 import { may } from "../caller.js";
 import { el, replace, say } from "../elements.js";
 import { t } from "../text/languages.js";
@@ -18,7 +18,7 @@ export function fleetPage(main) {
 
   async function look() {
     try {
-      const { services } = await ask("/v1/services");
+      const { services } = await ask("/v1/services", { headers: SOON });
       const loads = await Promise.all(services.map(loadOf));
       if (!gone) replace(rows, services.map((one, place) => row(one, loads[place])));
     } catch (error) {
@@ -29,7 +29,7 @@ export function fleetPage(main) {
 }
 
 const loadOf = ({ service, status }) => (status === "SERVING" && may("metrics", service)
-  ? ask(`/v1/services/${service}/load`).catch(() => null) : null);
+  ? ask(`/v1/services/${service}/load`, { headers: SOON }).catch(() => null) : null);
 
 function row({ service, status }, load) {
   const serves = status === "SERVING", overloaded = serves && load?.is_overloaded;

@@ -1,5 +1,5 @@
 // Models: what each service has, what was measured and what runs it; loading and unloading; what can be pulled.
-import { ask } from "../api.js";
+import { SOON, ask } from "../api.js";
 import { may } from "../caller.js";
 import { el, replace, say, table } from "../elements.js";
 import { t } from "../text/languages.js";
@@ -8,7 +8,7 @@ export function modelsPage(main) {
   main.append(el("p", {}, el("a", { href: "#try/compare" }, t("compare_link"))));
   const places = el("div", { className: "stack" });
   main.append(places);
-  ask("/v1/services").then(({ services }) => {
+  ask("/v1/services", { headers: SOON }).then(({ services }) => {
     const withModels = services.map(({ service }) => service).filter((service) => service !== "recognition" && may(service, service));
     for (const service of withModels) places.append(new Service(service).card);
   }).catch((error) => say(t("failed", { why: error.message }), true));

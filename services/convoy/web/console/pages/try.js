@@ -20,19 +20,20 @@ export function tryPage(main) {
   const compareField = el("label", { className: "inline" }, compare, t("compare"));
   const film = el("input", { type: "file", accept: "video/*", id: "film", onchange: followIt });
   const filmField = field(t("film"), film), filmPlace = el("div", { className: "row", hidden: true });
+  const snap = el("button", { id: "snap", hidden: true, onclick: shoot }, t("take_photo"));
+  const camera = el("button", { id: "camera", onclick: async () => { snap.hidden = place.video.hidden = !(await place.startCamera()); } }, t("camera"));
   const settings = () => ({ task: task.value, value: Number(slider.value), masks: masks.checked });
   const second = el("canvas", { role: "img", "aria-label": "", hidden: true });
   const looks = [new Look(place, place.canvas, settings, "model"), new Look(place, second, settings, "model-2")];
+  const shown = () => (compare.checked && task.value !== "faces" ? looks : looks.slice(0, 1));
   const columns = el("div", { className: "split" });
   const command = el("pre", { id: "command", tabIndex: 0 }), python = el("pre", { tabIndex: 0 });
   main.append(
-    el("div", { className: "card row" }, field(t("choose_picture"), place.input), field(t("task"), task),
+    el("div", { className: "card row" }, field(t("choose_picture"), place.input), camera, snap, field(t("task"), task),
       el("label", {}, sliderText, slider), masksField, compareField, filmField),
     filmPlace, columns,
     el("div", { className: "card" }, el("h2", {}, t("as_command")), command, el("h2", {}, t("as_python")), python));
   changed();
-
-  const shown = () => (compare.checked && task.value !== "faces" ? looks : looks.slice(0, 1));
 
   async function changed() {
     slider.value = TASKS[task.value].start;
@@ -60,6 +61,13 @@ export function tryPage(main) {
   function show() {
     tell();
     for (const look of shown()) look.show();
+  }
+
+  async function shoot() {
+    if (!(await place.snap())) return;
+    snap.hidden = place.video.hidden = true;
+    place.stopCamera();
+    await run();
   }
 
   async function followIt() {
