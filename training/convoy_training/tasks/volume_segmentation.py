@@ -49,8 +49,8 @@ class Config(recipe.Config):
     dice: recipe.Weight = Field(0.5, description="weight of the Dice loss beside cross-entropy")
     long_side: int = Field(512, gt=0, le=MAX_SIDE, description="longest side of a slice in the service, in pixels")
     regions_of: str = Field("", description="class whose connected regions are also judged, by the Rand score")
-    mean: float = Field(0.5, description="of the pixels, 0 to 1")
-    deviation: recipe.Positive = 0.17
+    mean: tuple[float] = Field((0.5,), description="of the pixels, grey, 0 to 1")
+    deviation: tuple[recipe.Positive] = (0.17,)
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
@@ -109,7 +109,7 @@ class Graph(nn.Module):
 
 def normalise(blocks: Tensor, config: Config) -> Tensor:
     """uint8 [N,slices,H,W] -> float [N,1,slices,H,W]."""
-    return ((blocks.float() / 255 - config.mean) / config.deviation)[:, None]
+    return ((blocks.float() / 255 - config.mean[0]) / config.deviation[0])[:, None]
 
 
 def load_split(config: Config, split: str) -> masks.Split:
