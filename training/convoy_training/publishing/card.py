@@ -57,7 +57,8 @@ def describe_model(manifest: Manifest, notes: str) -> str:
     return f"""# {manifest.name}, version {manifest.version}
 
 {manifest.task} · {manifest.architecture} · {format_count(manifest.parameters)} parameters · \
-{format_count(manifest.multiply_adds)} multiply-adds {"a signal" if manifest.signal else "an image"} · {manifest.precision}
+{format_count(manifest.multiply_adds)} multiply-adds {"a signal" if manifest.signal else "an image"} · \
+{manifest.precision}
 
 {notes.strip()}
 
