@@ -22,7 +22,7 @@ class ConvNorm(nn.Sequential):
     """Convolution over (slices, height, width), batch normalisation, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: tuple[int, int, int], stride: int = 1) -> None:
-        padding = tuple(side // 2 for side in kernel)
+        padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         super().__init__(
             nn.Conv3d(inputs, outputs, kernel, (1, stride, stride), padding, bias=False),
             nn.BatchNorm3d(outputs),
