@@ -103,7 +103,7 @@ def embed(predict: Predict, config: Config, images: Images) -> NDArray[np.float3
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     """Recall at 1 and 5, beside the same by the distance of raw pixels."""
     images, labels, data = choose(config, split)
-    pixels: NDArray[np.float32] = images.reshape(len(images), -1).astype(np.float32) / 255
+    pixels = images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
     found: dict[str, NDArray[np.float32]] = {"": embed(predict, config, images), "pixels_": pixels}
     condition = f"among {len(labels):,} pictures of {len(data.classes)} classes, which the training knows"
     return [
