@@ -32,7 +32,7 @@ def served() -> Iterator[RunningFleet]:
 
 @pytest.fixture
 def convoy(served: RunningFleet) -> Convoy:
-    return served.convoy
+    return served.convoy.within(300.0)
 
 
 async def test_signals_are_answered_in_order_and_bad_ones_refused(tmp_path: Path) -> None:

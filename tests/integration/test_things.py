@@ -36,7 +36,7 @@ def served() -> Iterator[RunningFleet]:
 
 @pytest.fixture
 def convoy(served: RunningFleet) -> Convoy:
-    return served.convoy
+    return served.convoy.within(300.0)
 
 
 def thing(quarter: int, colour: int = 0) -> np.ndarray:
@@ -82,6 +82,7 @@ def test_client_and_commands(convoy: Convoy, served: RunningFleet, tmp_path: Pat
         files.append(tmp_path / f"{quarter}.png")
         files[-1].write_bytes(encode(thing(quarter)))
     env = {f"CONVOY_{name.upper()}_ADDRESS": address for name, address in served.addresses.items()}
+    env["CONVOY_TIMEOUT_S"] = "300"
 
     def run(*words: object) -> str:
         done = CliRunner().invoke(app, list(map(str, words)), env=env)
@@ -91,7 +92,7 @@ def test_client_and_commands(convoy: Convoy, served: RunningFleet, tmp_path: Pat
     run("gallery", "create", "shelf", "--model", "things")
     run("register", "nut", files[0], "--gallery", "shelf")
     [answer] = json.loads(run("identify", files[0], "--gallery", "shelf", "--json"))
-    assert answer["answer"]["faces"][0]["person"]["person_id"] == "nut"
+    assert answer["answer"]["faces"][0]["matches"][0]["person_id"] == "nut"
     [embedded] = json.loads(run("embed", files[1], "--model", "things", "--json"))
     assert len(embedded["answer"]["values"]) == 12
     run("gallery", "delete", "shelf", "--yes")

@@ -46,6 +46,7 @@ FILES = {
 CODES = {"OK", *KINDS}
 # What is there already, what the service cannot do without, a face that is a duplicate, and one that is not there.
 UNDERSTOOD = {
+    "SegmentVolume": "INVALID_ARGUMENT",  # one slice is no volume
     "CreateGallery": "ALREADY_EXISTS",
     "UnloadModel": "FAILED_PRECONDITION",
     "RepositoryModelUnload": "FAILED_PRECONDITION",

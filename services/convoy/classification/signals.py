@@ -74,7 +74,8 @@ def convert_rate(samples: Samples, rate_hz: float, wanted_hz: float) -> Samples:
 def _mirrored(places: npt.NDArray[np.int_], count: int) -> npt.NDArray[np.int_]:
     """Places outside of 0..count-1 as those of the mirror images around it."""
     around = np.abs(places) % max(1, 2 * (count - 1))
-    return np.minimum(around, 2 * (count - 1) - around)
+    mirrored: npt.NDArray[np.int_] = np.minimum(around, 2 * (count - 1) - around)
+    return mirrored
 
 
 def _converted_length(length: int, rate: float, spec: SignalSpec, resample: bool) -> int:

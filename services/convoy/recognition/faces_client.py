@@ -38,7 +38,7 @@ class FacesClient:
             found = await self._model(*made_by(gallery))
         except NotFound:
             found = await self._model(None)
-        found.checkmade_by(gallery)
+        found.check_made(gallery)
         return found
 
     async def embed(
@@ -56,12 +56,12 @@ class FacesClient:
                 raise
             # A face service of 0.1.0 knows no digests. What it has in use may be this model under another version.
             in_use = await self._model(None)
-            in_use.checkmade_by(gallery)
+            in_use.check_made(gallery)
             request.embedder.CopyFrom(_ref(in_use.model.name, in_use.model.version))
             response = await self._service.call("EmbedFaces", request)
         model = await self._model_named(response.embedder, response.embedder_sha256)
         if gallery is not None:
-            model.checkmade_by(gallery)
+            model.check_made(gallery)
         return model, list(map(read_embedded_faces, response.results))
 
     async def _model(self, embedder: common_pb2.ModelRef | None, sha256: str = "") -> FaceModel:

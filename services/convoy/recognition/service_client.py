@@ -26,10 +26,12 @@ from convoy.recognition.domain.caller import current_call
 
 # Errors about the caller's picture or time: they are passed on as they are.
 PASSED_ON = (InvalidArgument, NotFound, FailedPrecondition, ResourceExhausted, DeadlineExceeded)
+AWAY = {"faces": "FACES_UNAVAILABLE", "classification": "CLASSIFICATION_UNAVAILABLE"}
+"""The reason of the error when a service cannot be reached."""
 
 
 class ServiceClient:
-    """A connection to one service. Calls raise its errors, and Unavailable(<SERVICE>_UNAVAILABLE) when it is away."""
+    """A connection to one service of AWAY. Calls raise its errors, and Unavailable when it is away."""
 
     def __init__(
         self, settings: Settings, service: ServiceName, address: str, stub: Callable[[grpc.aio.Channel], Any]
@@ -76,5 +78,4 @@ class ServiceClient:
     def _passed_on(self, error: ConvoyError) -> ConvoyError:
         if isinstance(error, PASSED_ON):
             return error
-        reason = f"{self._service.upper()}_UNAVAILABLE"
-        return Unavailable(reason, f"the {self._service} service is away: {error}", error.metadata)
+        return Unavailable(AWAY[self._service], f"the {self._service} service is away: {error}", error.metadata)

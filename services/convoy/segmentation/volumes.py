@@ -1,6 +1,8 @@
 """SegmentVolume: slices from messages to the task, block by block, and masks back."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from convoy.core.errors import ConvoyError, InvalidArgument
 from convoy.core.manifest import Task
@@ -18,6 +20,8 @@ from convoy.v1 import common_pb2
 from convoy.v1 import segmentation_pb2 as pb
 
 Where = tuple[Placement, Picture]
+READ_ON_S = 1.0
+"""How long a refused call is read on."""
 
 
 class VolumeSegmenter:
@@ -30,6 +34,16 @@ class VolumeSegmenter:
         self, requests: AsyncIterator[pb.SegmentVolumeRequest], context: Context
     ) -> AsyncIterator[pb.SegmentVolumeResponse]:
         """Yield one answer for each slice, in order."""
+        try:
+            async for response in self._answer(requests, context):
+                yield response
+        except ConvoyError:
+            await _read_on(requests)
+            raise
+
+    async def _answer(
+        self, requests: AsyncIterator[pb.SegmentVolumeRequest], context: Context
+    ) -> AsyncIterator[pb.SegmentVolumeResponse]:
         volume: _Volume | None = None
         async for request in requests:
             if volume is None:
@@ -44,6 +58,17 @@ class VolumeSegmenter:
         for block in volume.blocks.end():
             for response in await volume.answer(block, context):
                 yield response
+
+
+async def _read_on(requests: AsyncIterator[pb.SegmentVolumeRequest]) -> None:
+    """Read what a caller still sends, for a moment.
+
+    If a call ends while gRPC's client for asyncio writes, that reports an error of its own in the place of ours.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(READ_ON_S):
+            async for _ in requests:
+                pass
 
 
 class _Volume:

@@ -119,7 +119,7 @@ def _make_noise(times: Wave, random: np.random.Generator) -> Wave:
     white = random.normal(size=len(times))
     smooth = np.convolve(white, np.hanning(int(random.integers(2, 25)) + 2), "same")
     bursts = 1 + random.uniform(0, 1.5) * np.abs(_wander(times, random))
-    signal = smooth / smooth.std() * bursts
+    signal: Wave = smooth / smooth.std() * bursts
     for at in random.uniform(0, SECONDS, int(random.integers(0, 7))):
         signal += random.normal(0, 2.5) * np.exp(-np.maximum(0, times - at) / random.uniform(0.05, 0.6)) * (times >= at)
     return signal
@@ -128,4 +128,5 @@ def _make_noise(times: Wave, random: np.random.Generator) -> Wave:
 def _wander(times: Wave, random: np.random.Generator) -> Wave:
     """A slow wave of about unit height, of three tones below 0.6 Hz."""
     tones = [np.sin(2 * np.pi * (random.uniform(0.05, 0.6) * times + random.uniform())) for _ in range(3)]
-    return np.sum(tones, axis=0) / 2
+    wave: Wave = np.sum(tones, axis=0) / 2
+    return wave

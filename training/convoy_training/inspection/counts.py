@@ -117,7 +117,8 @@ def count(split: Any) -> SplitCounts:
         counts = _count_boxes(split)
     else:
         numbers = np.bincount(split.labels, minlength=len(split.classes)).tolist()
-        counts = SplitCounts(len(split.labels), "pictures", dict(zip(split.classes, numbers, strict=True)))
+        unit = "signals" if hasattr(split, "signals") else "pictures"
+        counts = SplitCounts(len(split.labels), unit, dict(zip(split.classes, numbers, strict=True)))
     if photos:
         _measure(counts, photos)
     return counts

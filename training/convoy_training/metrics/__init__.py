@@ -5,6 +5,7 @@ precision.py       detection: average precision, as COCO measures it
 mask_precision.py  detection: average precision of masks
 detection_threshold.py  detection: from which score on objects are shown
 localisation.py    localisation: whether the object is found, and how well its box fits
+retrieval.py       embedding: how often the nearest pictures show the same class
 overlap.py         segmentation: intersection over union
 picture_quality.py pictures: PSNR and SSIM
 mending.py         pictures: what is measured of mended ones, and beside what

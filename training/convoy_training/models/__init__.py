@@ -9,6 +9,7 @@ picture_fields.py     the fields of the recipes of these
 alexnet.py  alexnet_paper.py  cifar_resnet.py  convnext.py  efficientnet.py  efficientnet_lite.py  googlenet.py
 lenet.py  mobilenet_v1.py  mobilenet_v2.py  nin.py  overfeat.py  resnet.py  vgg.py  vit.py  whitened_resnet.py
                       classifiers (overfeat.py also has the sliding-window detector)
+unet3d.py             volumes: a U-Net over blocks of slices
 resnet1d.py           signals: a residual network in one dimension
 backbones.py          classifiers without their head, for the two below
 yolo_backbones.py     detection: yolo.py on published classifiers

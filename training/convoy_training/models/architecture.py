@@ -3,6 +3,7 @@
 A new architecture is one file in this folder. What its class must offer depends on its task:
 
     signal_classification  forward: float [N,channels,samples], normalised -> logits [N,classes]
+    volume_segmentation  forward: float [N,channels,slices,H,W] -> logits [N,classes,slices,H,W]
     classification   __init__(classes); forward: float RGB [N,3,H,W], normalised -> logits [N,classes]. It may return
                      a map of logits, and in training a tuple with those of several heads
     detection        a `Detector` (detector.py): its answers, and its loss if that differs from the default

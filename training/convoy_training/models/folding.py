@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from convoy_training.models.face_embedder import PIXEL_RANGE, FaceEmbedder, ResidualBlock
 
-Norm = nn.BatchNorm2d | nn.BatchNorm1d
+Norm = nn.BatchNorm2d | nn.BatchNorm1d | nn.BatchNorm3d
 
 
 def scale_channels(factors: Tensor, bias: Tensor | None = None) -> nn.Conv2d:

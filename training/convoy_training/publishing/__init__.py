@@ -4,6 +4,7 @@ publication.py  `export`: the whole way from a run to a published version
 export.py       writes the graph as ONNX and compares it with PyTorch
 ensemble.py     `export --ensemble`: several runs as one graph
 calibrate.py    `calibrate`: how often two strangers reach a similarity
+embedder.py     `embedder`: a classifier without its last layer
 class_bias.py   `calibrate` of a segmenter: how much it should prefer some classes
 completion.py   the last steps before a version goes live: calibration, manifest, report, card
 convert.py      `convert`: others' weights for an architecture of ours, as ONNX

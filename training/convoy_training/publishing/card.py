@@ -57,7 +57,8 @@ def describe_model(manifest: Manifest, notes: str) -> str:
     return f"""# {manifest.name}, version {manifest.version}
 
 {manifest.task} · {manifest.architecture} · {format_count(manifest.parameters)} parameters · \
-{format_count(manifest.multiply_adds)} multiply-adds an image · {manifest.precision}
+{format_count(manifest.multiply_adds)} multiply-adds {"a signal" if manifest.signal else "an image"} · \
+{manifest.precision}
 
 {notes.strip()}
 
@@ -98,9 +99,10 @@ def describe_export(manifest: Manifest) -> str:
     export = manifest.export
     if export.max_abs_difference is None:
         return "The graph is quantised, so compare its metrics with those of the float32 model."
+    compared = "signals" if manifest.signal else "real images"
     return (
         f"ONNX Runtime differs from PyTorch by at most\n{export.max_abs_difference:.1e} on {export.images_compared} "
-        "real images."
+        f"{compared}."
     )
 
 

@@ -7,7 +7,7 @@ numbers.py   formats numbers for people
 boxes.py     matches found boxes with true ones, and draws them
 classification.py  detection.py  localisation.py  segmentation.py
 face_detection.py  face_embedding.py  face_landmarks.py  face_verification.py  picture_to_picture.py
-style_transfer.py  signal_classification.py  embedding.py
+style_transfer.py  signal_classification.py  embedding.py  volume_segmentation.py
              the sections of each task
 """
 

@@ -12,6 +12,7 @@ opening.py     whether a training may begin or go on in a folder
 lock.py        one `fit` at a time in a run folder
 provenance.py  what a network was trained on, compared with what is there now
 devices.py     the devices that training runs on
+memory_format.py  how weights lie in memory
 memory.py      the memory allocator, for training on a CPU
 weights.py     reads weights that others published, under whatever names
 weight_names.py  the names that timm gives to our layers

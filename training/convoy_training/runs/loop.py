@@ -32,6 +32,7 @@ from convoy_training.runs.best import open_best, read_best
 from convoy_training.runs.checkpoint import FILE, load_checkpoint, save_checkpoint
 from convoy_training.runs.journal import Journal, open_journal
 from convoy_training.runs.lock import hold
+from convoy_training.runs.memory_format import put_channels_last
 from convoy_training.runs.opening import check_run, open_run
 from convoy_training.runs.pace import Pace
 from convoy_training.runs.provenance import (
@@ -85,7 +86,7 @@ def _fit(
     data = task.build_data(config)
     task.example_images(config)  # reads the validation split, so that its errors show now, not after training
     torch.manual_seed(config.seed)
-    model: Any = task.build_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model: Any = put_channels_last(task.build_model(config))
     # Equal in all processes, which wait for each other at each step; each step takes `accumulate` batches.
     steps = len(data.train) // (fabric.world_size * config.accumulate)
     if not steps:

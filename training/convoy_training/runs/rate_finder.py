@@ -23,6 +23,7 @@ from convoy_training.ahead import make_ahead
 from convoy_training.errors import RecipeError
 from convoy_training.recipe import Config
 from convoy_training.runs.loop import MADE_AHEAD
+from convoy_training.runs.memory_format import put_channels_last
 from convoy_training.runs.recovery import start
 from convoy_training.runs.schedule import build_optimizer
 from convoy_training.runs.transfer import freeze
@@ -58,7 +59,7 @@ def find_rate(task: Task, config: Config, fabric: Fabric, steps: int = 100) -> S
     if not len(data.train):
         raise RecipeError(f"batch_size {config.batch_size}: the training split has fewer pictures")
     torch.manual_seed(config.seed)
-    model: Any = task.build_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model: Any = put_channels_last(task.build_model(config))
     start(task, config, model, data.train)
     freeze(model, config.trainable)
     model, optimizer = fabric.setup(model, build_optimizer(model, config.optimizer))

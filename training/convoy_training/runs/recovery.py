@@ -17,6 +17,7 @@ import torch
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, load_manifest
 from onnx import numpy_helper
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from convoy_training.errors import RecipeError
 from convoy_training.models.folding import FoldedEmbedder, Norm, set_norm, unfold
@@ -81,7 +82,7 @@ def restore_norms(graph: nn.Module, weights: dict[str, Tensor], images: Images) 
 
     hooks = []
     for name, module in graph.named_modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(module, _ConvNd):
             hooks.append(module.register_forward_hook(lambda _, inputs, output, name=name: leave(name, output)))
         elif isinstance(module, Norm):
             hooks.append(

@@ -6,6 +6,7 @@ embedding.py          an embedding of pictures of anything
 signal_classification.py  one label per signal
 localisation.py       one box with its label, or none
 segmentation.py       a class for each pixel
+volume_segmentation.py  a class for each pixel of each slice of a volume
 face_detection.py     boxes of faces with landmarks
 face_embedding.py     an embedding of each face
 face_landmarks.py     the landmarks of the face in a window

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from convoy.classification import task
 from convoy.core.pictures.decoding import Picture
 from numpy.typing import NDArray
 from pydantic import Field
@@ -94,7 +95,7 @@ def embed(predict: Predict, config: Config, images: Images) -> NDArray[np.float3
     manifest, parts = describe(config).preview(), []
     for start in range(0, len(images), AT_ONCE):
         pictures = [Picture(image, image.shape[1], image.shape[0]) for image in images[start : start + AT_ONCE]]
-        prepared = np.stack([classification.task.prepare(picture, manifest)[0] for picture in pictures])
+        prepared = np.stack([task.prepare(picture, manifest)[0] for picture in pictures])
         parts.append(predict(prepared)["embeddings"])
     return np.concatenate(parts)
 
@@ -102,8 +103,8 @@ def embed(predict: Predict, config: Config, images: Images) -> NDArray[np.float3
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     """Recall at 1 and 5, beside the same by the distance of raw pixels."""
     images, labels, data = choose(config, split)
-    pixels = images.reshape(len(images), -1).astype(np.float32) / 255
-    found = {"": embed(predict, config, images), "pixels_": pixels}
+    pixels = images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+    found: dict[str, NDArray[np.float32]] = {"": embed(predict, config, images), "pixels_": pixels}
     condition = f"among {len(labels):,} pictures of {len(data.classes)} classes, which the training knows"
     return [
         Metric(f"{by}recall_at_{k}", value, config.data.title, split, len(labels), interval, condition)

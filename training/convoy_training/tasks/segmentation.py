@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal, Self
 
@@ -260,9 +260,16 @@ def find_masks(predict: Predict, config: Config, split: str) -> Iterator[np.ndar
 
 def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     data = load_split(config, split)
+    return measure_masks(find_masks(predict, config, split), data, config.data.title, split, config.regions_of)
+
+
+def measure_masks(
+    answers: Iterable[np.ndarray], data: masks.Split, title: str, split: str, regions_of: str = ""
+) -> Sequence[Metric]:
+    """The metrics of class maps [H,W], one for each example. regions_of: the class whose regions count too."""
     frames, scores = [], []
-    inside = data.classes.index(config.regions_of) if config.regions_of else None
-    for found, example in zip(find_masks(predict, config, split), data.examples, strict=True):
+    inside = data.classes.index(regions_of) if regions_of else None
+    for found, example in zip(answers, data.examples, strict=True):
         truth = example.read_mask()
         frames.append(count_pixels(found, truth, len(data.classes), IGNORE))
         if inside is not None:
@@ -282,7 +289,7 @@ def evaluate(predict: Predict, config: Config, split: str) -> Sequence[Metric]:
     intervals, few = bootstrap(measure, len(frames)), len(frames) < FEWEST
     condition = f"interval from {len(frames)} pictures, too few to be sure of it" if few else ""
     return [
-        Metric(name, value, config.data.title, split, len(frames), intervals[name], condition)
+        Metric(name, value, title, split, len(frames), intervals[name], condition)
         for name, value in measure(np.arange(len(frames))).items()
     ]
 

@@ -24,6 +24,7 @@ track_numbers.py    numbers what a stream finds by track
 picture_service.py  what services that look at pictures share: start here to add a vision task
 explaining.py       what services share that explain their answers
 messages.py         pictures, boxes, sizes and names of models as messages; checks of arguments
+calibrations.py     what an embedder's similarities mean, as a message
 model_services.py   adds the next two APIs to a service that has models
 load_history.py     how much there was to do in the last minutes, from the metrics
 status_servicer.py  StatusService: who the caller is, and that
