@@ -7,6 +7,8 @@ fairness.py                one caller beside the flood of another
 face_pipeline.py           detecting, aligning and embedding a face, beside the same graphs alone
 group_photos.py            how often somebody is wrongly named in a group photo
 instance_masks.py          masks of single cells beside connected components
+equal_compute.py           five detectors, five classifiers, and networks by depth, each with as much computing
+made_objects.py            pictures whose masks and points are known
 gallery_growth.py          known people missed as a gallery grows, and what several photos and their average bring
 picture_decoding.py        decoding an ordinary JPEG, beside an earlier checkout and OpenCV
 everyday.py                what networks say of everyday photographs (everyday.toml says what they show)

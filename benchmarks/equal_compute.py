@@ -1,6 +1,6 @@
 """Networks at equal compute: each trains until it has spent the same multiply-adds, then a table says what it learnt.
 
-    python -m benchmarks.equal_compute detectors --budget 2e13
+    python -m benchmarks.equal_compute detectors --budget 7e12
     python -m benchmarks.equal_compute classifiers --budget 1e14
     python -m benchmarks.equal_compute depth --budget 4e14
 

@@ -71,7 +71,8 @@ def write(folder: Path, pictures: dict[str, int] = PICTURES) -> None:
     (folder / "annotations").mkdir()
     category = {"id": 1, "name": "fish", "keypoints": list(POINTS), "skeleton": [[1, 2], [3, 4]]}
     for place, (split, count) in enumerate(pictures.items()):
-        random, images, annotations = np.random.default_rng(place), [], []
+        random, images = np.random.default_rng(place), []
+        annotations: list[dict[str, Any]] = []
         (folder / split).mkdir()
         for number in range(count):
             picture, found = draw(random)

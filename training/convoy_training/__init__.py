@@ -6,6 +6,7 @@ recipe.py         the fields that every recipe has
 recipe_file.py    reads and writes recipes, which are YAML files
 task.py           the functions that every task has
 tasks/            what is trained: one task a file
+detecting/        the parts of the task detection: recipe, batches, measures
 models/           architectures: one a file, registered where it is defined
 losses/           what a training makes small
 metrics/          what is measured

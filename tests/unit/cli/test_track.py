@@ -36,6 +36,7 @@ def test_each_answer_belongs_to_its_picture_however_far_ahead_they_are_sent(monk
     assert [(frame.number + 1, answer) for frame, answer in answers] == [(width, width) for width in range(1, 201)]
 
 
+@pytest.mark.filterwarnings("ignore:Operation with tuple")  # of py-motmetrics with pandas 3
 def test_pixels_of_motchallenge_count_from_1(tmp_path: Path) -> None:
     """The corner of the picture is 1, 1 in the text of MOTChallenge, whose own reader takes 1 away."""
     box = SimpleNamespace(x_min=0.0, y_min=20.0, width=30.0, height=40.0)

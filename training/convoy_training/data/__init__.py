@@ -15,6 +15,7 @@ heartbeats.py     classification: signals of heartbeats, made by a generator
 image_folder.py   classification: a folder of pictures for each class
 boxes.py          detection: checked boxes with labels, from any form of file
 instances.py      detection: masks of single objects, from polygons and run lengths
+poses.py          detection: named points of objects
 isbi_cells.py     detection: the cells of ISBI 2012 one by one
 assembly.py       detection: puts boxes and pictures together, for all forms
 voc.py            detection: VOC XML

@@ -2,8 +2,10 @@
 
 detection.py       detectors without anchors: which cells answer for which object, and the loss of each
 masks.py           masks of objects, as sums of prototypes
+points.py          named points of objects
 anchors.py         detectors with anchors
 two_stage.py       detectors that propose regions first
+region_masks.py    masks that each cover a region
 localisation.py    one object per picture
 entropy.py         classification: cross-entropy with class weights and focus on what is hard
 overlap.py         segmentation: Dice

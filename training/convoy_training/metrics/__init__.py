@@ -3,6 +3,7 @@
 accuracy.py        classification: right answers, among the first five, and class by class
 precision.py       detection: average precision, as COCO measures it
 mask_precision.py  detection: average precision of masks
+point_precision.py detection: average precision of named points
 detection_threshold.py  detection: from which score on objects are shown
 localisation.py    localisation: whether the object is found, and how well its box fits
 retrieval.py       embedding: how often the nearest pictures show the same class
