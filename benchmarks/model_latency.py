@@ -1,10 +1,10 @@
-"""Measures how long one call to each published model takes, through its service: by the clock, and in CPU time of the server.
+"""Measures what one call to each published model takes, through its service: by the clock, and in CPU time.
 
     python -m benchmarks.model_latency
     python -m benchmarks.model_latency --calls 20 --models cifar10-resnet
 
-One caller sends the same JPEG again and again and waits for each answer. The faces service has one detector and one embedder at a
-time, so it is started for each pair; a detector finds faces in the picture; an embedder is asked with its detector before it, for the one face.
+One caller sends the same JPEG again and again and waits for each answer. The faces service has one detector and one
+embedder at a time, so it is started for each pair; an embedder is measured with the detector before it.
 """
 
 import argparse

@@ -147,8 +147,8 @@ def latency(numbers: dict[str, dict[str, Any]]) -> str:
     rows: list[list[object]] = [[name, *found.values()] for name, found in numbers.items()]
     said = (
         "One caller sends a JPEG of this size to the service and waits for the answer; faces are detected, or for an\n"
-        "embedder detected and embedded. The CPU time is what it costs on any machine; the clock also counts what else\n"
-        "ran: the load average at the end stands below."
+        "embedder detected and embedded. The CPU time is what it costs on any machine; the clock also counts what\n"
+        "else ran: the load average at the end stands below."
     )
     return f"{table(head, rows)}\n{said}\n"
 
