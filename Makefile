@@ -80,8 +80,7 @@ proto: $(VENV)/.setup ## Generate services/convoy/v1 from proto/, the generated 
 	$(BIN)/python scripts/supply_chain.py lock
 
 locks: $(VENV)/.setup ## Ask the package index for the digests of what each image installs (services/locks)
-	$(BIN)/python -m scripts.image_locks all
-	$(BIN)/python -m scripts.image_locks gpu
+	$(BIN)/python -m scripts.image_locks
 
 up: ## Start Redis and the six services in containers
 	docker compose up --build --wait

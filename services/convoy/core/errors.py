@@ -24,8 +24,8 @@ class ConvoyError(Exception):
 
     reason: stable upper-case word for programs; message: one sentence for people; metadata: the facts behind it;
     details: protobuf messages to send along (typed loosely, since only the RPC layer knows protobuf); hint: what to do
-    about it, a sentence without a full stop. `str(error)` is message and hint. request_id: under which the service's log
-    has the call, for callers; empty when no service answered. You can pickle and copy errors.
+    about it, a sentence without a full stop. `str(error)` is message and hint. request_id: for callers, the id under
+    which the service's log has the call; empty when no service answered. You can pickle and copy errors.
     """
 
     code: str = "UNKNOWN"
