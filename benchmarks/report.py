@@ -148,7 +148,7 @@ def latency(numbers: dict[str, dict[str, Any]]) -> str:
     said = (
         "One caller sends a JPEG of this size to the service and waits for the answer; faces are detected, or for an\n"
         "embedder detected and embedded. The CPU time is what it costs on any machine; the clock also counts what\n"
-        "else ran: the load average at the end stands below."
+        "else ran: the load average at the end stands below. Models that are missing were not measured in that run."
     )
     return f"{table(head, rows)}\n{said}\n"
 

@@ -22,6 +22,8 @@ IMAGES = {
     "vision": ("formats", "runtime"),
     "web": ("web",),
 }
+# redis needs this before Python 3.11.3, and Debian 12 has 3.11.2.
+BEFORE_3_11_3 = {"redis": {"async-timeout": "5.0.1"}}
 PYTHON = "3.11"
 # The names of glibc's versions that wheels carry, up to that of Debian 12.
 MANYLINUX = ("2014", *(f"_2_{minor}" for minor in (17, 24, 26, 27, 28, 31, 34, 35, 36)))
@@ -29,7 +31,8 @@ MANYLINUX = ("2014", *(f"_2_{minor}" for minor in (17, 24, 26, 27, 28, 31, 34, 3
 
 def packages_of(image: str) -> dict[str, str]:
     """The version of every package of an image, by name."""
-    return closure([f"convoy-vision[{','.join(IMAGES[image])}]"])
+    found = closure([f"convoy-vision[{','.join(IMAGES[image])}]"])
+    return found | {name: version for one in found for name, version in BEFORE_3_11_3.get(one, {}).items()}
 
 
 def digests(machine: str, requirements: list[str]) -> dict[str, str]:
