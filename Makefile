@@ -50,6 +50,7 @@ soak: $(VENV)/.setup ## Load a fleet and check that it stays small; MINUTES=60 f
 
 bench: $(VENV)/.setup ## Measure speed beside raw ONNX Runtime and other servers; needs h2load and 15 minutes on a quiet machine
 	$(BIN)/python -m benchmarks.peers.install
+	$(BIN)/python -m benchmarks.model_latency
 	$(BIN)/python -m benchmarks.request_cost
 	$(BIN)/python -m benchmarks.serving_overhead
 	$(BIN)/python -m benchmarks.overload
