@@ -51,6 +51,7 @@ soak: $(VENV)/.setup ## Load a fleet and check that it stays small; MINUTES=60 f
 
 bench: $(VENV)/.setup ## Measure speed beside raw ONNX Runtime and other servers; needs h2load and 15 minutes on a quiet machine
 	$(BIN)/python -m benchmarks.peers.install
+	$(BIN)/python -m benchmarks.model_latency
 	$(BIN)/python -m benchmarks.request_cost
 	$(BIN)/python -m benchmarks.serving_overhead
 	$(BIN)/python -m benchmarks.overload
@@ -81,8 +82,7 @@ proto: $(VENV)/.setup ## Generate services/convoy/v1 from proto/, the generated 
 	$(BIN)/python scripts/supply_chain.py lock
 
 locks: $(VENV)/.setup ## Ask the package index for the digests of what each image installs (services/locks)
-	$(BIN)/python -m scripts.image_locks all
-	$(BIN)/python -m scripts.image_locks gpu
+	$(BIN)/python -m scripts.image_locks
 
 up: ## Start Redis and the six services in containers
 	docker compose up --build --wait

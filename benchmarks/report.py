@@ -15,7 +15,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 
 Generated from `benchmarks/results/` by `python -m benchmarks.report`; `make bench` measures everything anew and writes
-this page. Networks have random weights, since speed does not depend on the weights.
+this page. Networks have random weights, since speed does not depend on them, but where published models are named.
 """
 
 
@@ -147,8 +147,8 @@ def latency(numbers: dict[str, dict[str, Any]]) -> str:
     rows: list[list[object]] = [[name, *found.values()] for name, found in numbers.items()]
     said = (
         "One caller sends a JPEG of this size to the service and waits for the answer; faces are detected, or for an\n"
-        "embedder detected and embedded. The CPU time is what it costs on any machine; the clock also counts what else\n"
-        "ran: the load average at the end stands below."
+        "embedder detected and embedded. The CPU time is what it costs on any machine; the clock also counts what\n"
+        "else ran: the load average at the end stands below. Models that are missing were not measured in that run."
     )
     return f"{table(head, rows)}\n{said}\n"
 
@@ -176,7 +176,10 @@ def page() -> str:
             packages = ", ".join(f"{package} {number}" for package, number in c["packages"].items())
             machine = f"{c['cores']} cores of {c['cpu']}"
             if name == "model_latency":
-                machine += f", load average {c['load_average_at_end'][0]}"
+                load = c["load_average_at_end"][0]
+                machine += f", load average {load}"
+                if load > c["cores"]:
+                    machine += " (a busy machine: believe the CPU time, and measure the clock on yours)"
             where = f"`{result['command']}`, {c['date']}, {machine}, Python {c['python']}, {packages}"
             parts.append(f"## {title}\n\n{show(result['numbers'])}\n{where}.\n")
     return "\n".join(parts)

@@ -15,7 +15,7 @@ from pathlib import Path
 from convoy.fleet.ports import free_range
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_START_S = 180.0
+_START_S = 600.0
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Sends decoded pixels to a graph through NVIDIA's client, tritonclient[grpc]: python triton_client.py ADDRESS MODEL."""
+"""Sends pixels to a graph through NVIDIA's client, tritonclient[grpc]: python triton_client.py ADDRESS MODEL."""
 
 import sys
 

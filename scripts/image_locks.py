@@ -1,8 +1,8 @@
 """What each image installs, by version and digest: writes services/locks/*.txt. It asks the package index.
 
-pip says which files it would install on Linux, on x86_64 and on aarch64, at the versions of services/constraints.txt;
-`pip install --require-hashes` then takes these and no others. The image of the GPU has packages that no other has, so
-pip also decides which; all others are part of the largest, `tools`.
+pip says which files it would take on Linux, on x86_64 and on aarch64, at the versions of services/constraints.txt;
+`pip install --require-hashes` then takes these and no others. What one service needs is part of what all need. The
+targets gpu and tools of services/Dockerfile have no lock yet: they install by the versions alone.
 """
 
 import json
@@ -12,20 +12,18 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from scripts.supply_chain import CONSTRAINTS, ROOT, closure, needs
+from scripts.supply_chain import ROOT, closure
 
 LOCKS = ROOT / "services" / "locks"
 # The extras of each image; services/Dockerfile has a target for each.
 IMAGES = {
     "all": ("formats", "recognition", "runtime", "web"),
     "recognition": ("recognition",),
-    "tools": ("formats", "import", "recognition", "runtime", "web"),
     "vision": ("formats", "runtime"),
     "web": ("web",),
 }
-GPU = ("formats", "gpu", "recognition", "web")
-# `convoy model pull` brings files that lie in packages, by pip.
-BESIDE = {"tools": ["pip"]}
+# redis needs this before Python 3.11.3, and Debian 12 has 3.11.2.
+BEFORE_3_11_3 = {"redis": {"async-timeout": "5.0.1"}}
 PYTHON = "3.11"
 # The names of glibc's versions that wheels carry, up to that of Debian 12.
 MANYLINUX = ("2014", *(f"_2_{minor}" for minor in (17, 24, 26, 27, 28, 31, 34, 35, 36)))
@@ -33,29 +31,16 @@ MANYLINUX = ("2014", *(f"_2_{minor}" for minor in (17, 24, 26, 27, 28, 31, 34, 3
 
 def packages_of(image: str) -> dict[str, str]:
     """The version of every package of an image, by name."""
-    return closure([f"convoy-vision[{','.join(IMAGES[image])}]", *BESIDE.get(image, [])])
+    found = closure([f"convoy-vision[{','.join(IMAGES[image])}]"])
+    return found | {name: version for one in found for name, version in BEFORE_3_11_3.get(one, {}).items()}
 
 
-def asked_of_gpu() -> list[str]:
-    """What convoy-vision asks for on a GPU, its own extras followed."""
-    waiting, found = list(GPU), {str(one) for one in needs("convoy-vision", "")}
-    seen = set(waiting)
-    while waiting:
-        for one in needs("convoy-vision", waiting.pop()):
-            if one.name == "convoy-vision":
-                waiting += one.extras - seen
-                seen |= one.extras
-            else:
-                found.add(str(one))
-    return sorted(found)
-
-
-def digests(machine: str, requirements: list[str], *options: str) -> dict[str, str]:
+def digests(machine: str, requirements: list[str]) -> dict[str, str]:
     """The sha256 of the file that pip would take for each name==version on such a machine."""
     platforms = [f"--platform=manylinux{form}_{machine}" for form in MANYLINUX]
     ways = ["--dry-run", "--ignore-installed", "--quiet", "--only-binary=:all:", "--target=/nowhere", *platforms]
     command = [sys.executable, "-m", "pip", "install", *ways, f"--python-version={PYTHON}", "--report=-"]
-    done = subprocess.run([*command, *options, *requirements], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, "--no-deps", *requirements], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
     taken: list[dict[str, Any]] = json.loads(done.stdout)["install"]
@@ -81,26 +66,17 @@ def read(text: str) -> dict[str, set[str]]:
 
 
 def write_all() -> None:
-    """Ask for the digests of the largest image, and write it and its parts."""
-    wanted = [f"{name}=={version}" for name, version in packages_of("tools").items()]
+    """Ask for the digests of the image of all, and write it and its parts."""
+    wanted = [f"{name}=={version}" for name, version in packages_of("all").items()]
     found = {name: set[str]() for name in wanted}
     for machine in ("x86_64", "aarch64"):
-        for name, digest in digests(machine, wanted, "--no-deps").items():
+        for name, digest in digests(machine, wanted).items():
             found[name].add(digest)
     for image in IMAGES:
         part = {f"{name}=={version}" for name, version in packages_of(image).items()}
         (LOCKS / f"{image}.txt").write_text(lines({name: found[name] for name in part}))
 
 
-def write_gpu() -> None:
-    """Let pip decide what a GPU needs. ONNX Runtime has no wheel with CUDA for aarch64."""
-    constraints = ROOT / "build" / "constraints-gpu.txt"
-    constraints.parent.mkdir(exist_ok=True)
-    constraints.write_text(CONSTRAINTS.read_text().replace("onnxruntime==", "onnxruntime-gpu=="))
-    found = digests("x86_64", asked_of_gpu(), f"--constraint={constraints}")
-    (LOCKS / "gpu.txt").write_text(lines({name: {digest} for name, digest in found.items()}))
-
-
 if __name__ == "__main__":
     LOCKS.mkdir(exist_ok=True)
-    {"gpu": write_gpu, "all": write_all}[sys.argv[1]]()
+    write_all()

@@ -1,4 +1,4 @@
-"""The chart gives what kustomize gives for the same choices, keeps Kubernetes' schemas, and renders its golden files."""
+"""The chart gives what kustomize gives for the same choices, keeps Kubernetes' schemas, and renders golden files."""
 
 import os
 import shutil

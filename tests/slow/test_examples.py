@@ -1,4 +1,4 @@
-"""The examples that need more than Convoy: npm, FastAPI and Jupyter from their registries, Java, other programs' stand-ins."""
+"""The examples that need more than Convoy: npm, FastAPI and Jupyter from their registries, Java, stand-ins."""
 
 import json
 import os
@@ -110,7 +110,8 @@ from google.protobuf import symbol_database
 assert sys.argv[1:6] == ["-plaintext", "-max-msg-sz", "67108864", "-d", "@"], sys.argv
 service, call = sys.argv[-1].split("/")
 pool = classification_pb2.DESCRIPTOR.pool
-request = symbol_database.Default().GetSymbol(pool.FindServiceByName(service).methods_by_name[call].input_type.full_name)()
+asked = pool.FindServiceByName(service).methods_by_name[call].input_type
+request = symbol_database.Default().GetSymbol(asked.full_name)()
 json_format.Parse(sys.stdin.read(), request)
 image = request.image if hasattr(request, "image") else request.images[0]
 print(sha256(image.encoded).hexdigest(), getattr(request, "gallery", ""))
@@ -175,7 +176,8 @@ install(user=True)
 notebook = nbformat.read(sys.argv[1], 4)
 NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
 outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-print(json.dumps("".join(output.data.get("text/html", "") for output in outputs if output.output_type == "execute_result")))
+shown = (output.data.get("text/html", "") for output in outputs if output.output_type == "execute_result")
+print(json.dumps("".join(shown)))
 """
 
 

@@ -20,7 +20,7 @@ QUESTIONS = {
     "three replicas": ["--scale", "round_robin"],
     "TLS from nothing": ["make_test_ca.sh", "CONVOY_CLIENT_CA"],
     "watch it": ["Prometheus", "Grafana", "rules.yml"],
-    "latency": ["p50", "p99", "CPU", "cifar10-resnet:1", "face-embedder:2"],
+    "latency": ["p50", "p99", "CPU", "cifar10-resnet:1", "camvid-unet:1"],
     "largest picture": ["CONVOY_MAX_IMAGE_PIXELS", "IMAGE_TOO_LARGE"],
     "formats": ["JPEG", "HEIC", "TIFF"],
     "upgrade": ["0.1.0"],

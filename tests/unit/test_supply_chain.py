@@ -55,21 +55,15 @@ def test_a_lock_of_an_image_has_its_packages_and_a_digest_of_each(image: str) ->
     assert all(found.values())
 
 
-def test_the_lock_of_the_gpu_has_the_versions_of_the_others_and_another_runtime() -> None:
-    found = image_locks.read((image_locks.LOCKS / "gpu.txt").read_text())
-    versions = dict(entry.split("==") for entry in found)
-    assert {name for name in versions if name in LOCKED and versions[name] != LOCKED[name]} == set()
-    assert versions["onnxruntime-gpu"] == LOCKED["onnxruntime"] and "onnxruntime" not in versions
-    assert set(supply_chain.image()) - {"onnxruntime"} <= set(versions)
-
-
 def test_an_image_installs_nothing_that_its_lock_has_no_digest_of() -> None:
     dockerfile = (ROOT / "services" / "Dockerfile").read_text()
     installs = re.findall(r"pip (?:--python \S+ )?install (.*)", dockerfile)
     by_lock = {line.rpartition("/")[2] for line in installs if line.startswith("--require-hashes -r /build/")}
-    assert by_lock == {f"{image}.txt" for image in (*image_locks.IMAGES, "gpu")}
-    others = [line for line in installs if not line.startswith("--require-hashes")]
-    assert all("--no-deps --no-index" in line or line.startswith("setuptools==") for line in others)
+    assert by_lock == {f"{image}.txt" for image in image_locks.IMAGES}
+    by_version = ("setuptools==", '"/build[formats,gpu', "-r /build/import.txt")
+    others = [line for line in installs if not line.startswith(("--require-hashes", *by_version))]
+    assert all("--no-deps --no-index" in line for line in others)
+    assert all(line.endswith("-c /build/constraints.txt") for line in installs if line.startswith(by_version[1:]))
 
 
 def test_each_service_has_an_image_with_only_what_it_needs() -> None:

@@ -8,6 +8,7 @@ track.py            convoy track
 imaging.py          convoy transform
 explanation.py      convoy explain
 recognition.py      convoy register, identify, verify
+registering.py      what register asks and prints
 photos.py           what all commands on several pictures share: ask about each, draw, print
 gallery.py          convoy gallery create, update, list, show, delete
 gallery_review.py   convoy gallery audit, duplicates

@@ -48,6 +48,11 @@ app.add_typer(token.app, name="token", rich_help_panel="Run Convoy")
 app.add_typer(doors.app, name="doors", rich_help_panel="Run Convoy")
 
 
+if "_CONVOY_COMPLETE" in os.environ:
+    # The shell asks for names, and has no place for gRPC's own lines.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
 def _point_out_misspelt() -> None:
     """Point out CONVOY_* variables that nothing reads. Without such variables this costs no import."""
     if any(name.startswith("CONVOY_") for name in os.environ):

@@ -1,6 +1,5 @@
 """Names that the shell completes: those of galleries, models and people, as the services know them."""
 
-import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import islice
@@ -47,7 +46,6 @@ def models(context: typer.Context, incomplete: str) -> list[str]:
 
 def _ask(names: "Callable[[Convoy], Iterable[str]]", incomplete: str) -> list[str]:
     """What the services know; nothing when they are away, since a shell has no place for a sentence."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from convoy.client import Convoy
 
     with suppress(ConvoyError), Convoy(timeout_s=PATIENCE_S) as convoy:

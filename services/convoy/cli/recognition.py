@@ -1,7 +1,6 @@
 """convoy register, identify, verify: who is in a picture."""
 
 import sys
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convoy.cli.completion import galleries, people
-from convoy.cli.failures import ExitCode, in_our_words, politely, tell_failure
+from convoy.cli.failures import ExitCode, politely, tell_failure
 from convoy.cli.output import AsJson, label_of, print_json, print_table, shown
 from convoy.cli.photos import (
     AnyAngle,
@@ -25,12 +24,12 @@ from convoy.cli.photos import (
     naming,
 )
 from convoy.cli.policy_options import RateUnit, SameOccasion
-from convoy.core.errors import ConvoyError, FailedPrecondition, InvalidArgument
+from convoy.cli.registering import known_as, show_registration
+from convoy.core.errors import FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
-    from convoy.client import Convoy
     from convoy.client.answers.faces import Face
-    from convoy.client.answers.recognition import IdentifiedFace, Registration
+    from convoy.client.answers.recognition import IdentifiedFace
 
 PANEL = "Recognise people"
 Gallery = Annotated[str, typer.Option("--gallery", "-g", help="Name of the gallery.", autocompletion=galleries)]
@@ -95,7 +94,7 @@ def register(
     check_size(*photos)
     is_asked = sys.stdin.isatty() and sys.stderr.isatty() and not (yes or as_json or allow_conflict)
     with Convoy() as convoy, naming(photos):
-        if is_asked and (known := _known_as(convoy, gallery, photos, person)):
+        if is_asked and (known := known_as(convoy, gallery, photos, person)):
             photo, other = known
             question = f"'{gallery}' knows {shown(photo)} as {other}. Are {other} and {person} two people?"
             allow_conflict = typer.confirm(question, abort=True, err=True)
@@ -120,10 +119,10 @@ def register(
             if not error.details:
                 raise
             for registration in error.details:
-                _show_registration(photos, registration, as_json)  # type: ignore[arg-type]
+                show_registration(photos, registration, as_json)  # type: ignore[arg-type]
             tell_failure(error)
             raise typer.Exit(ExitCode.NO) from None
-    _show_registration(photos, answer, as_json)
+    show_registration(photos, answer, as_json)
     if not all(photo.accepted for photo in answer.results):
         raise typer.Exit(ExitCode.NO)
 
@@ -272,32 +271,6 @@ def _tell_of_several(photo: Path, face: "Face", found: int) -> None:
             f"{photo} shows {found} faces; the largest was compared, from ({x_min}, {y_min}) to ({x_max}, {y_max})"
         )
         typer.echo(f"convoy: {message}", err=True)
-
-
-def _known_as(convoy: "Convoy", gallery: str, photos: list[Path], person: str) -> tuple[Path, str] | None:
-    """The first photo that the gallery knows as somebody else, and as whom. What goes wrong here, registering says."""
-    for photo in photos:
-        with suppress(ConvoyError):
-            best = convoy.identify(gallery, photo, top_k=1, largest=True).faces[0].person
-            if best and best.person_id != person:
-                return photo, best.person_id
-    return None
-
-
-def _show_registration(photos: list[Path], answer: "Registration", as_json: bool) -> None:
-    if as_json:
-        print_json(answer)
-        return
-    rows = [
-        (
-            "accepted" if result.accepted else result.refusal,
-            result.face_id or in_our_words(result.message),
-            photo,
-            f"{result.nearest.person_id} {result.nearest.similarity:.2f}" if result.nearest else "",
-        )
-        for photo, result in zip(photos, answer.results, strict=True)
-    ]
-    print_table("", ("result", "face id or reason", "photo", "nearest other"), rows)
 
 
 def _identified_row(found: "IdentifiedFace") -> tuple[str, ...]:

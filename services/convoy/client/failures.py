@@ -19,6 +19,7 @@ from convoy.v1 import common_pb2, recognition_pb2
 
 TLS_FAILED = ("handshake", "ssl", "certificate")
 """gRPC's message about a connection whose TLS failed contains one of these."""
+REQUEST_ID_KEY = "x-request-id"
 DETAILS_KEY = "grpc-status-details-bin"
 DETAIL_TYPES: tuple[type[Message], ...] = (
     error_details_pb2.ErrorInfo,
@@ -34,6 +35,12 @@ def read_failure(call: grpc.RpcError, service: str, address: str, request: Messa
     If the request named a missing gallery by an alias, the message names the alias too. A call that ran out of time
     makes this look who listens at the address, which may take a second: in an event loop it does not look.
     """
+    error = _read(call, service, address, request)
+    error.request_id = next((str(value) for key, value in call.trailing_metadata() or () if key == REQUEST_ID_KEY), "")
+    return error
+
+
+def _read(call: grpc.RpcError, service: str, address: str, request: Message | None) -> errors.ConvoyError:
     code, message = call.code(), call.details() or "no explanation was given"
     facts = _read_details(call)
     info = next((fact for fact in facts if isinstance(fact, error_details_pb2.ErrorInfo)), None)

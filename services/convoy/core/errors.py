@@ -24,7 +24,8 @@ class ConvoyError(Exception):
 
     reason: stable upper-case word for programs; message: one sentence for people; metadata: the facts behind it;
     details: protobuf messages to send along (typed loosely, since only the RPC layer knows protobuf); hint: what to do
-    about it, a sentence without a full stop. `str(error)` is message and hint. You can pickle and copy errors.
+    about it, a sentence without a full stop. `str(error)` is message and hint. request_id: for callers, the id under
+    which the service's log has the call; empty when no service answered. You can pickle and copy errors.
     """
 
     code: str = "UNKNOWN"
@@ -45,6 +46,7 @@ class ConvoyError(Exception):
         self.metadata = {key: str(value) for key, value in (metadata or {}).items()}
         self.details = details
         self.hint = hint
+        self.request_id = ""
 
     def __str__(self) -> str:
         return with_hint(self.message, self.hint)

@@ -1,5 +1,6 @@
 """Failures arrive as the errors that the service raised."""
 
+import pickle
 import threading
 import time
 
@@ -30,6 +31,23 @@ def test_kind_reason_message_and_facts_survive(convoy, fleet, kind):
     assert type(caught.value) is kind
     assert (caught.value.reason, caught.value.message) == ("SOME_REASON", "a sentence")
     assert caught.value.metadata == {"limit": "5"}
+
+
+@pytest.mark.parametrize("trailing", [(), (("x-request-id", "r-1"),)])
+def test_an_error_has_the_id_under_which_the_log_has_the_call(trailing):
+    class Failed(grpc.RpcError):
+        def code(self):
+            return grpc.StatusCode.INTERNAL
+
+        def details(self):
+            return "a fault"
+
+        def trailing_metadata(self):
+            return trailing
+
+    error = failures.read_failure(Failed(), "faces", "127.0.0.1:1")
+    assert error.request_id == ("r-1" if trailing else "")
+    assert pickle.loads(pickle.dumps(error)).request_id == error.request_id
 
 
 def test_a_gallery_that_is_gone_is_told_with_the_alias_that_stands_for_it(convoy, fleet):
