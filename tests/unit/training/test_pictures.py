@@ -160,7 +160,7 @@ def test_how_transparent_a_masks_pixels_are_does_not_count() -> None:
 def test_a_mask_of_black_and_white_with_soft_edges_is_called_smoothed() -> None:
     ids = np.zeros((8, 8), np.uint8)
     ids[2:6], ids[1] = 255, 127
-    with pytest.raises(LabelError, match="class id 127, but classes.txt ends at 1: it looks smoothed"):
+    with pytest.raises(LabelError, match=r"class id 127, but classes\.txt ends at 1: it looks smoothed"):
         read_mask(save(Image.fromarray(ids), "PNG"), "m.png", (8, 8), NUMBERS)
 
 
