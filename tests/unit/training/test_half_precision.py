@@ -18,7 +18,7 @@ SHARE = 0.02
 """How far an answer may be off, as a share of the largest one; of class maps, how many pixels may differ."""
 
 CHOOSING = ("faster-rcnn",)
-"""Networks whose answers are of regions that they choose by a score: fresh scores are so close that others are chosen."""
+"""Networks that answer for regions chosen by a score: fresh scores are so close that FP16 chooses others."""
 
 
 def check(name: str, folder: Path) -> None:
