@@ -24,12 +24,14 @@ class Graph(nn.Module):
         if self.config.crops == 1:
             return self._judge(normalise(images, self.config))
         crops = cut_crops(normalise(images, self.config), self.config.crops)
-        return self._judge(torch.cat(crops)).unflatten(0, (len(crops), -1)).mean(0)
+        judged: Tensor = self._judge(torch.cat(crops)).unflatten(0, (len(crops), -1))
+        return judged.mean(0)
 
     def _judge(self, x: Tensor) -> Tensor:
         if self.config.mirror_average:
             (logits,) = answer(self.model, torch.cat([x, x.flip(3)]))
-            return logits.unflatten(0, (2, -1)).mean(0).softmax(dim=1)
+            both: Tensor = logits.unflatten(0, (2, -1))
+            return both.mean(0).softmax(dim=1)
         (logits,) = answer(self.model, x)
         return logits.softmax(dim=1)
 

@@ -22,7 +22,7 @@ from convoy_training.tasks import (
 )
 from torch import nn
 
-SHARED = {"name": "n", "epochs": 1, "batch_size": 2, "optimizer": {"lr": 0.1}}
+SHARED = {"name": "n", "task": "classification", "epochs": 1, "batch_size": 2, "optimizer": {"lr": 0.1}}
 RECIPE = classification.Config.model_validate(SHARED | {"mirror_average": True})
 SMALL = {"widths": (8, 8, 8, 8, 8), "depths": (1, 1, 1, 1)}
 

@@ -150,6 +150,20 @@ def test_pictures_of_many_sizes_are_compared_at_the_commonest() -> None:
     np.testing.assert_array_equal(photo.stack_alike([tall]), np.stack([tall] * 2))
 
 
+def test_how_transparent_a_masks_pixels_are_does_not_count() -> None:
+    ids = np.eye(8, dtype=np.uint8)
+    for channels in ([ids, ids * 200], [ids, ids, ids, ids * 200]):  # LA and RGBA
+        data = save(Image.fromarray(np.dstack(channels)), "PNG")
+        np.testing.assert_array_equal(read_mask(data, "m.png", (8, 8), NUMBERS), ids)
+
+
+def test_a_mask_of_black_and_white_with_soft_edges_is_called_smoothed() -> None:
+    ids = np.zeros((8, 8), np.uint8)
+    ids[2:6], ids[1] = 255, 127
+    with pytest.raises(LabelError, match=r"class id 127, but classes\.txt ends at 1: it looks smoothed"):
+        read_mask(save(Image.fromarray(ids), "PNG"), "m.png", (8, 8), NUMBERS)
+
+
 def test_a_mask_must_be_lossless() -> None:
     ids = Image.fromarray(np.ones((8, 8), np.uint8))
     assert read_mask(save(ids, "PNG"), "m.png", (8, 8), NUMBERS).max() == 1
