@@ -26,7 +26,10 @@ class GatedConv(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
         super().__init__()
-        self.convolve = nn.Conv2d(inputs, 2 * outputs, 3, padding=dilation, dilation=dilation)
+        # The service continues a picture by its mirror image: zeros would tell the network where a crop of training ends.
+        self.convolve = nn.Conv2d(
+            inputs, 2 * outputs, 3, padding=dilation, dilation=dilation, padding_mode="reflect"
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         features, gates = self.convolve(x).chunk(2, 1)
@@ -44,7 +47,7 @@ class GatedInpainter(Restorer):
         super().__init__()
         self.head = GatedConv((channels + 1) * SHRINK**2, width)
         self.blocks = nn.ModuleList(GatedConv(width, width, dilation) for dilation in _dilations(depth))
-        self.tail = nn.Conv2d(width, channels * SHRINK**2, 3, padding=1)
+        self.tail = nn.Conv2d(width, channels * SHRINK**2, 3, padding=1, padding_mode="reflect")
 
     @classmethod
     def from_recipe(cls, classes: int, config: Any, look: object) -> GatedInpainter:

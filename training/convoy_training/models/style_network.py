@@ -25,8 +25,8 @@ class StyledBlock(nn.Module):
 
     def __init__(self, width: int, styles: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.first = _convolve(width, width)
+        self.second = _convolve(width, width)
         self.scale = nn.Conv2d(styles, width, 1, bias=False)
         self.shift = nn.Conv2d(styles, width, 1, bias=False)
         nn.init.normal_(self.scale.weight, std=0.1)
@@ -44,9 +44,9 @@ class StyleNetwork(Restorer):
     def __init__(self, width: int, depth: int, styles: int) -> None:
         super().__init__()
         self.styles = styles
-        self.head = nn.Conv2d(3 * SHRINK**2, width, 3, padding=1)
+        self.head = _convolve(3 * SHRINK**2, width)
         self.blocks = nn.ModuleList(StyledBlock(width, styles) for _ in range(_count_blocks(depth)))
-        self.tail = nn.Conv2d(width, 3 * SHRINK**2, 3, padding=1)
+        self.tail = _convolve(width, 3 * SHRINK**2)
         self.tail.weight.data.mul_(0.1)
 
     @classmethod
@@ -70,6 +70,14 @@ class StyleNetwork(Restorer):
         for block in self.blocks:
             x = block(x, styles)
         return planes + functional.pixel_shuffle(self.tail(x), SHRINK)
+
+
+def _convolve(inputs: int, outputs: int) -> nn.Conv2d:
+    """The service gives each tile its surroundings, or their mirror image, so a network never meets zeros there.
+
+    With zeros around the small crops of training it would learn where their border is, and count on it.
+    """
+    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
 
 
 def _count_blocks(depth: int) -> int:
