@@ -21,6 +21,8 @@ camvid_tracks.py           how well numbers of tracks survive a detector's gaps,
 training_feed.py           how many pictures a second a detector's training is fed
 door_cost.py               what a door for another system's clients costs beside the REST call behind it
 door_strangers.py          how often strangers are named through each of these doors
+model_latency.py           what a call costs with each published model
+web_speed.py               the door for the web beside gRPC and other servers
 training_loop.py           the training loop beside a plain PyTorch loop
 imaging_speed.py           what a picture costs with each model that makes pictures
 soak.py                    mixed load for minutes or hours, and whether processes grow

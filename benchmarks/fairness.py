@@ -115,8 +115,8 @@ def main() -> None:
         f"  answers: {kept['calm']}; those of the flood: {kept['flood']}\n"
         f"  {in_words()}"
     )
-    command = " ".join(["python -m benchmarks.fairness", *sys.argv[1:]])
-    print(write_result("fairness", command, {options.model: kept}))
+    asked = " ".join(["python -m benchmarks.fairness", *sys.argv[1:]])
+    print(write_result("fairness", asked, {options.model: kept}))
 
 
 if __name__ == "__main__":

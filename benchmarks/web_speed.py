@@ -135,7 +135,7 @@ def first_page_s(door: Served, times: int = 5) -> float | None:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        taken = []
+        taken: list[float] = []
         for _ in range(times):
             page = browser.new_context().new_page()
             page.goto(f"http://127.0.0.1:{door.port}/")

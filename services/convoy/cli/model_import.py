@@ -292,8 +292,8 @@ def import_graph(
         inspection = choose_pixels(inspection)
     prepared = prepare(inspection)
     if photo is not None:
-        answer = try_picture(prepared, photo, draw)
-        typer.echo(f"{photo}: {answer}", err=as_json)
+        tried = try_picture(prepared, photo, draw)
+        typer.echo(f"{photo}: {tried}", err=as_json)
         ask_whether_to_write(as_json)
     show_imported(write(prepared), known, as_json)
 

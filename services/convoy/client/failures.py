@@ -36,7 +36,8 @@ def read_failure(call: grpc.RpcError, service: str, address: str, request: Messa
     makes this look who listens at the address, which may take a second: in an event loop it does not look.
     """
     error = _read(call, service, address, request)
-    error.request_id = next((str(value) for key, value in call.trailing_metadata() or () if key == REQUEST_ID_KEY), "")
+    sent: Any = call.trailing_metadata() or ()
+    error.request_id = next((str(value) for key, value in sent if key == REQUEST_ID_KEY), "")
     return error
 
 

@@ -66,8 +66,8 @@ def _picture(inspection: Inspection, reading: Reading | None) -> dict[str, objec
         raise bad_network(
             inspection.network.file, "it makes colours of the luminance alone, which no picture model does"
         )
-    trimmed = {"overlap": reading.trim, "trimmed": True} if reading.trim else {}
-    return {"scale": reading.magnified, "colour": "luminance" if takes == 1 else "rgb"} | trimmed
+    trimmed: dict[str, object] = {"overlap": reading.trim, "trimmed": True} if reading.trim else {}
+    return {"scale": reading.magnified, "colour": "luminance" if takes == 1 else "rgb", **trimmed}
 
 
 def _origin(request: Request, adapter: Adapter, preprocessing: Preprocessing) -> Training:

@@ -36,7 +36,8 @@ def find_overlap(original: Original, adapter: Adapter, reading: Reading, how: Pr
     def run(image: Pixels) -> Levels:
         outputs = original.run(image, how)
         values = [outputs[name] for name in reading.outputs]
-        return np.asarray(adapter.decode(values, *image.shape[:2], reading)["pictures"][0], np.float64)
+        height, width = image.shape[:2]
+        return np.asarray(adapter.decode(values, height, width, reading)["pictures"][0], np.float64)
 
     pictures = [random_images(1, SIDE, SIDE)[0], _photograph()]
     wholes = [run(picture) for picture in pictures]

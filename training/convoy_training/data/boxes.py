@@ -48,7 +48,8 @@ class Example:
         boxes = (self.boxes_xyxy / factors).astype(np.float32)
         instances, places = draw(picture.image_rgb.shape[:2]) if draw else None, self.places
         if places is not None:
-            places = replace(places, points=places.points / np.array([*picture.scale_xy, 1], np.float32))
+            scales = np.array([*picture.scale_xy, 1], np.float32)
+            places = replace(places, points=np.divide(places.points, scales, dtype=np.float32))
         return Scene(picture.image_rgb, boxes, self.labels, instances, places)
 
     def with_crowds(self) -> Example:

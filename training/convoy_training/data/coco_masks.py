@@ -19,7 +19,8 @@ from convoy_training.data.coco import Entry, Part, find_every, find_list, read_s
 from convoy_training.data.division import divide
 from convoy_training.data.faults import add_fault, remembered
 from convoy_training.data.lists import check_held_out, name_key
-from convoy_training.data.masks import IGNORE, Split, build_split
+from convoy_training.data.mask_files import IGNORE
+from convoy_training.data.masks import Split, build_split
 from convoy_training.data.photo import open_photo
 from convoy_training.data.reading import PLAIN, Reading
 from convoy_training.errors import LabelError

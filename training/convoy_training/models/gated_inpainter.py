@@ -26,10 +26,8 @@ class GatedConv(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
         super().__init__()
-        # The service continues a picture by its mirror image: zeros would tell the network where a crop of training ends.
-        self.convolve = nn.Conv2d(
-            inputs, 2 * outputs, 3, padding=dilation, dilation=dilation, padding_mode="reflect"
-        )
+        # The service continues a picture by its mirror image; zeros would tell the network where a crop ends.
+        self.convolve = nn.Conv2d(inputs, 2 * outputs, 3, padding=dilation, dilation=dilation, padding_mode="reflect")
 
     def forward(self, x: Tensor) -> Tensor:
         features, gates = self.convolve(x).chunk(2, 1)

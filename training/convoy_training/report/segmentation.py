@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from convoy_training.data.masks import IGNORE
+from convoy_training.data.mask_files import IGNORE
 from convoy_training.metrics.overlap import count_pixels, measure_iou, measure_mean_iou
 from convoy_training.report.charts import draw_bars, draw_histograms, draw_matrix
 from convoy_training.report.page import Section, Shot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from convoy_training.data.masks import IGNORE
+from convoy_training.data.mask_files import IGNORE
 from convoy_training.metrics.overlap import count_pixels, measure_iou
 from convoy_training.report.charts import draw_bars, draw_matrix
 from convoy_training.report.page import Section

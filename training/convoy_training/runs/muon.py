@@ -68,4 +68,5 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     for _ in range(ITERATIONS):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x if wide is matrix else x.T).to(matrix.dtype).contiguous()
+    made: Tensor = x if wide is matrix else x.T
+    return made.to(matrix.dtype).contiguous()

@@ -18,11 +18,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convoy_training.classifier_graph import answer, normalise
 from convoy_training.errors import TrainingError
 from convoy_training.metrics.retrieval import find_nearest, measure_recalls
 from convoy_training.task import Data, Export, Images, Metric, Predict
 from convoy_training.tasks import classification
-from convoy_training.tasks.classification import Split, answer, load_split, normalise
+from convoy_training.tasks.classification import Split, load_split
 
 build_model = classification.build_model
 digest_data = classification.digest_data

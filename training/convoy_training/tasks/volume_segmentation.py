@@ -19,6 +19,7 @@ from convoy_training import recipe
 from convoy_training.augment.batch import Crop
 from convoy_training.data import isbi, masks
 from convoy_training.data.archive import open_archive
+from convoy_training.data.mask_files import IGNORE
 from convoy_training.data.reading import LabelledSource
 from convoy_training.losses.overlap import compute_dice, weigh_classes
 from convoy_training.models.architecture import find_architecture, named_for
@@ -144,8 +145,8 @@ def compute_loss(model: nn.Module, batch: tuple[Tensor, Tensor], config: Config)
     # Slices become pictures of their own here: the losses know two dimensions.
     logits = model(normalise(blocks, config)).transpose(1, 2).flatten(0, 1)
     target = target.flatten(0, 1)
-    entropy = functional.cross_entropy(logits, target, weights, ignore_index=masks.IGNORE)
-    dice = compute_dice(logits, target, masks.IGNORE)
+    entropy = functional.cross_entropy(logits, target, weights, ignore_index=IGNORE)
+    dice = compute_dice(logits, target, IGNORE)
     return entropy + config.dice * dice, {"entropy": entropy, "dice": dice}
 
 

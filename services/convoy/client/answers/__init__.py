@@ -11,5 +11,6 @@ recognition.py  recognition, with pictures: register, identify, verify
 galleries.py    recognition, about galleries
 people.py       recognition, about the people in a gallery
 models.py       the models of a service
+status.py       what a service says of itself and of its caller
 decoding.py     the pictures in answers, with Pillow or without
 """
