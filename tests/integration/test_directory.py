@@ -105,7 +105,7 @@ async def test_a_gallery_of_an_earlier_version_gets_its_index_when_it_is_asked(
     gallery = await made(store)
     await store.command("HDEL", HEAD, "found")
     await write_as_before(
-        store, gallery, monkeypatch, *((f"p{n}", person(f"p{n}", NAMES[n % 9], [f"f{n}"])) for n in range(1200))
+        store, gallery, monkeypatch, *((f"p{n}", person(f"p{n}", NAMES[n % 9], [f"f{n}"])) for n in range(3000))
     )
     assert await store.command("EXISTS", FOUND) == 0
     await asyncio.gather(*(agree(store, gallery) for _ in range(4)))
@@ -115,7 +115,7 @@ async def test_it_may_be_built_while_people_come_and_go(store: RedisStore, monke
     gallery = await made(store)
     await store.command("HDEL", HEAD, "found")
     await write_as_before(
-        store, gallery, monkeypatch, *((f"p{n}", person(f"p{n}", "Ada", [f"f{n}"])) for n in range(1200))
+        store, gallery, monkeypatch, *((f"p{n}", person(f"p{n}", "Ada", [f"f{n}"])) for n in range(3000))
     )
     script, met = store.script, 0
 

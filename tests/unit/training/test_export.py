@@ -84,7 +84,7 @@ def test_a_published_model_is_measured_again_and_says_so(tmp_path: Path, monkeyp
         return remember(lambda images: asked.append(images) or predict(images))  # type: ignore[func-returns-value]
 
     monkeypatch.setattr(recording, "remember", count)
-    monkeypatch.setattr(evaluation, "open_recipe", lambda folder: (TASK, CONFIG))
+    monkeypatch.setattr(evaluation, "open_recipe", lambda folder, assignments=(): (TASK, CONFIG))
     chart = draw_bars(["left", "right"], [0.5, 0.7], "share")
     # Looks at the split as a task's own page does.
     monkeypatch.setattr(evaluation, "review", lambda predict, config, split: [
