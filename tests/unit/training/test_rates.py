@@ -128,7 +128,7 @@ def test_a_value_that_is_no_number_is_a_failed_trial(tmp_path: Path, monkeypatch
     [
         (["optimiser.lr=0.1..0.2"], [], "optimiser"),
         (["optimizer.lr=-1..0.2"], [], "greater than 0"),
-        (["optimizer.name=[sgd, lion]"], [], "'sgd' or 'adamw'"),
+        (["optimizer.name=[sgd, lion]"], [], "'sgd', 'adamw' or 'muon'"),
         (["seed=1..2", "seed=3..4"], [], "given twice"),
         (["seed=1..2"], ["seed=7"], "--set gives it too"),
     ],

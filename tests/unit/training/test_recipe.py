@@ -137,7 +137,7 @@ def test_a_field_is_given_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("task", ["__init__", "null", "[detection]"])
 def test_a_task_that_is_none_is_answered_with_the_tasks(task: str) -> None:
-    with pytest.raises(RecipeError, match="the tasks are classification, detection, face_detection"):
+    with pytest.raises(RecipeError, match="the tasks are classification, detection, embedding, face_detection"):
         load_recipe(RECIPES[0], [f"task={task}"])
 
 
