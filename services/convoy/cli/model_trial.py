@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import typer
 
 from convoy.cli.output import print_table
@@ -82,6 +81,8 @@ def try_picture(prepared: "Prepared", photo: Path, draw: Path | None) -> "Saying
 
 def _transform(prepared: "Prepared", picture: "Picture", draw: Path | None) -> "Saying":
     """Make a picture of a picture, tile by tile."""
+    import numpy as np
+
     from convoy.client.answers.common import Model, Size
     from convoy.client.answers.imaging import Transformed
     from convoy.drawing.drawing import draw_transformed

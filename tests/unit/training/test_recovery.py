@@ -112,4 +112,5 @@ def test_every_published_network_comes_back(folder: Path) -> None:
         with torch.no_grad():
             new, known = (task.compute_loss(net.train(), batch, config)[0] for net in (fresh, model))
         # An untrained network that mends pictures gives them back, which is not far from the truth.
-        assert known < (0.8 if config.task == "picture_to_picture" else 0.6) * new
+        mends = config.task == "picture_to_picture"
+        assert known < ((0.95 if config.degrade.kind == "jpeg" else 0.8) if mends else 0.6) * new
