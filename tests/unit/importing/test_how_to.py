@@ -89,8 +89,9 @@ LOOKALIKES: dict[str, Callable[[], ModelProto]] = {
 
 
 def test_the_page_names_every_adapter_of_every_task() -> None:
-    for task, adapters in ADAPTERS.items():
-        assert adapters
+    known = {task: adapters for task, adapters in ADAPTERS.items() if adapters}
+    assert len(known) == 6  # nothing imports signals, volumes and embedders of things
+    for task, adapters in known.items():
         names = ", ".join(f"`{name}`" for name in adapters)
         assert f"| {task} | {names} |" in PAGE
 
