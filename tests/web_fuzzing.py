@@ -58,8 +58,8 @@ KEY = "b6c7dd3e-4a5b-4c56-9a30-5f1e0b9a7c11"
 def door_requests() -> list[bytes]:
     """Good requests of CompreFace's, DeepStack's and Rekognition's clients."""
     api, vision, form, amazon = "/api/v1/recognition", "/v1/vision", "multipart/form-data; boundary=edge", "/"
-    image = json.dumps({"Image": {"Bytes": PICTURE}, "CollectionId": "c", "MaxFaces": 3, "FaceMatchThreshold": 80})
-    page = json.dumps({"CollectionId": "c", "MaxResults": 2, "FaceIds": ["f"], "NextToken": ""}).encode()
+    image = json.dumps({"Image": {"Bytes": PICTURE}, "CollectionId": "g", "MaxFaces": 3, "FaceMatchThreshold": 80})
+    page = json.dumps({"CollectionId": "g", "MaxResults": 2, "FaceIds": ["f"], "NextToken": ""}).encode()
     photo = FORM.replace(b'name="image"', b'name="file"')
     return [
         write("POST", f"{api}/recognize?limit=1&prediction_count=2&face_plugins=landmarks,calculator", form, photo),
