@@ -22,6 +22,7 @@ import msgpack
 import structlog
 from redis import exceptions
 
+from convoy.core.errors import Unavailable
 from convoy.recognition.domain.records import Gallery, Person
 from convoy.recognition.store.layout import key_of, keys_of
 from convoy.recognition.store.words import word_of_face, word_of_name, words_of_person
@@ -87,7 +88,7 @@ class Directory:
             try:
                 if await self._built(gallery):
                     return True
-            except exceptions.ResponseError as error:
+            except (exceptions.ResponseError, Unavailable) as error:  # Redis 7 says so as if it were away
                 log.warning("the index of names is not built", gallery=gallery.name, problem=str(error)[:200])
                 return False
         return False
