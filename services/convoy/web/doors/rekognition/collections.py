@@ -1,6 +1,6 @@
 """Collections are galleries. A name may be an alias's in every call on faces."""
 
-from convoy.core.errors import PermissionDenied
+from convoy.core.errors import NotFound, PermissionDenied
 from convoy.v1 import common_pb2, recognition_pb2
 from convoy.web.doors.calls import RECOGNITION, Caller
 from convoy.web.doors.rekognition.fields import MOST_TOKEN, Fields
@@ -46,7 +46,10 @@ async def list_all(caller: Caller, fields: Fields) -> Shape:
     try:
         page = await caller.ask(f"{RECOGNITION}/ListGalleries", request)
     except PermissionDenied:
-        found = await _get(caller, caller.gallery)
+        try:
+            found = await _get(caller, caller.gallery)
+        except NotFound:  # nobody has made it yet
+            return {"CollectionIds": [], "FaceModelVersions": []}
         return {"CollectionIds": [found.name], "FaceModelVersions": [version(found.model)]}
     answer: Shape = {
         "CollectionIds": [one.name for one in page.galleries],
