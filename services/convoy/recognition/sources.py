@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from convoy.core.errors import FailedPrecondition, NotFound
+from convoy.core.errors import FailedPrecondition, NotFound, Unavailable
 from convoy.core.settings import Settings
 from convoy.recognition.domain.face_source import FaceModel, FaceSource, ModelName
 from convoy.recognition.domain.found_faces import EmbeddedFaces
@@ -34,6 +34,10 @@ class Sources:
             try:
                 return await self._things.model(embedder)
             except (NotFound, FailedPrecondition):
+                raise error from None
+            except Unavailable as away:
+                # Who keeps people alone runs no classification, and wants to hear of the misspelt name.
+                error.hint = f"embedders of things were not looked for: {away.message}"
                 raise error from None
 
     async def model_of(self, gallery: Gallery) -> FaceModel:

@@ -254,7 +254,9 @@ def test_a_wrong_guess_of_pixels_is_refused(
 ) -> None:
     """The bundled picture shows a person; where the guess does not see her and another way does, the guess is wrong."""
     monkeypatch.setattr(Yolox, "preprocess", "zero-one")
-    with pytest.raises(InvalidArgument, match=r"`zero-one`, it finds in .*: nothing\. Others see her .*`raw-bgr`: person"):
+    with pytest.raises(
+        InvalidArgument, match=r"`zero-one`, it finds in .*: nothing\. Others see her .*`raw-bgr`: person"
+    ):
         bring_in(CASES["yolox"], foreign_networks, tmp_path)
     assert not (tmp_path / "models").exists()
     assert bring_in(CASES["yolox"], foreign_networks, tmp_path, preprocess="raw-bgr").adapter == "yolox"
