@@ -197,7 +197,7 @@ async def test_ones_own_messages_that_come_on_do_not_make_way_for_ones_own(
     monkeypatch.setattr(arrivals, "_CALM_S", 0.05)
     room, own = receiver_of(service).room, "ipv4:127.0.0.1"
     slow = await Stalled.begin(service.server.port, CLASSIFY, 8 * MIB, MIB)
-    await until(lambda: 0 < room.used < 2 * MIB)  # what arrives counts now
+    await until(lambda: room.used < 2 * MIB)  # what arrives counts now
     room.add(own, room.most // 2)
     waiting = asyncio.ensure_future(room.take(own, "c", MIB))
     for _ in range(7):
