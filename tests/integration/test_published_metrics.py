@@ -19,9 +19,9 @@ MODELS = sorted(
 )
 
 
-def leave_alone(spoilt: np.ndarray, config: Any, level: float, mask: np.ndarray | None) -> np.ndarray:
+def leave_alone(spoilt: np.ndarray, degrade: Any, level: float, mask: np.ndarray | None) -> np.ndarray:
     """In place of the yardstick: the picture, in the size of the truth."""
-    scale = config.degrade.scale
+    scale = degrade.scale
     return spoilt.repeat(scale, 0).repeat(scale, 1)
 
 
