@@ -159,7 +159,7 @@ async def test_a_person_of_any_number_of_faces_is_deleted(store: RedisStore, fac
     assert (await store.delete_gallery("staff", note("DeleteGallery"))).version == 4
 
 
-@pytest.mark.parametrize("key", ["head", "changes", "people", "order", "expiry", "templates", "found"])
+@pytest.mark.parametrize("key", ["head", "changes", "people", "order", "expiry", "templates"])
 async def test_a_key_of_another_kind_is_an_error_that_leaves_nothing_behind(
     store: RedisStore, shared_redis: RedisServer, key: str
 ) -> None:

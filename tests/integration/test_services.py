@@ -287,7 +287,10 @@ async def test_arguments_out_of_range_are_refused(classification: Running) -> No
     elsewhere = pb.ClassifyRequest(images=[image(RED)], model=common_pb2.ModelRef(name="bccd-yolo"))
     answer = await refusal(stub.Classify, elsewhere)
     assert (answer.code, answer.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "WRONG_TASK")
-    assert answer.message == "the model 'bccd-yolo' does detection; this service does classification"
+    assert (
+        answer.message
+        == "the model 'bccd-yolo' does detection; this service does classification, embedding, signal_classification"
+    )
 
 
 async def test_health_reflection_and_metrics(classification: Running) -> None:

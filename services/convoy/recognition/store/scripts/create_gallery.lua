@@ -28,9 +28,9 @@ will(
 if later ~= '' then will({'HSET', meta, 'later', later}) end
 will({'HSET', request, 'version', born, 'answer', answer, 'digest', digest, 'epoch', epoch}, {{'DEL', request}})
 will({'EXPIRE', request, lifetime_s})
-will_tell(changes, version, token, parent, {unpack(ARGV, 11)})
--- What an earlier version left of a gallery of this name.
+-- What an earlier version left of a gallery of this name. Before the stream, which cannot be undone.
 will({'UNLINK', found})
+will_tell(changes, version, token, parent, {unpack(ARGV, 11)})
 local failed = make()
 if failed then return failed end
 redis.pcall('XTRIM', changes, 'MAXLEN', '~', keep)
