@@ -19,6 +19,8 @@ IN_PATH = {
 }
 BODIES: dict[str, dict[str, Any]] = {
     "Classify": _SEVERAL | {"top_k": 3},
+    "EmbedImages": _SEVERAL | {"model": "cifar10-embedder"},
+    "ClassifySignal": {"signals": [{"samples": [0.0, 0.1, 0.9, -0.2, 0.0], "rate_hz": 100}], "resample": True},
     "Explain": _ONE | {"label": "ship", "overlay": True},
     "ExplainDetection": _ONE | {"cells": 8},
     "ExplainSegmentation": _ONE | {"cells": 8},
