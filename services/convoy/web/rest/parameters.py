@@ -131,6 +131,8 @@ def _to_json(value: Any, parameter: Parameter) -> Any:
     kind, field, name = parameter.kind, parameter.field, parameter.name
     if kind == "model":
         return _model(value, name)
+    if kind == "message" and field.is_repeated:
+        return [_object(one, name, field) for one in (value if isinstance(value, list) else [value])]
     if kind in ("map", "message"):
         return _object(value, name, field)
     if field.is_repeated:
