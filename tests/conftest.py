@@ -4,12 +4,14 @@ With CONVOY_REQUIRE_ALL=1, as in the gate, a need that is not met is a failure.
 """
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.needs import DATA, FOREIGN_MODELS, ROOT, missing, summarize
@@ -19,6 +21,8 @@ pytest_plugins = ["tests.redis_fixtures"]
 # As Hypothesis does by itself where CI is set: there every run draws the same, elsewhere each draws anew.
 settings.register_profile("convoy", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("convoy")
+# A fleet that runs in the test's own process keeps its lines out of what a command beside it prints.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 # Two workers run these groups beside each other, in this order; the rest comes last. A group stays on one worker: its
 # tests share a fleet, and those that start containers or services would only wait for each other.
 GROUPS = {"e2e": ["e2e"], "training": ["unit/training"], "unit": ["unit"], "services": ["contract", "integration"]}

@@ -12,10 +12,13 @@ from convoy_training.session import open_onnx
 from convoy_training.tasks import picture_to_picture
 
 ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = ROOT / "exported_models"
+STYLES = PUBLISHED / "style-patterns" / "1"  # takes 200 steps of L-BFGS for each pair: tests/slow/test_style_metrics.py
 MODELS = sorted(
     path.parent
-    for path in (ROOT / "exported_models").glob("*/*/manifest.json")
+    for path in PUBLISHED.glob("*/*/manifest.json")
     if json.loads(path.read_text())["architecture"] != "kernels"  # made from tables, not trained
+    and path.parent != STYLES
 )
 
 

@@ -155,25 +155,25 @@ def _body(request: Descriptor, in_path: set[str], schemas: dict[str, Schema]) ->
 def _input(parameter: Parameter, schemas: dict[str, Schema]) -> Schema:
     if parameter.kind == "model":
         return {"type": "string", "description": "name, or name:version"}
-    if parameter.kind == "message":
-        return _message(_inner(parameter.field), schemas)
-    return _field(parameter.field, schemas)
+    return _field(parameter.field, schemas, sent=True)
 
 
-def _message(kind: Descriptor, schemas: dict[str, Schema]) -> Schema:
-    """A reference to the schema of a message, which is added."""
+def _message(kind: Descriptor, schemas: dict[str, Schema], *, sent: bool = False) -> Schema:
+    """A reference to the schema of a message, which is added; of one that is sent, no field is required."""
     if kind.full_name == TIMESTAMP:
         return {"type": "string", "format": "date-time"}
-    if kind.name not in schemas:
-        schemas[kind.name] = {}
-        schemas[kind.name] = {
+    name = f"{kind.name}Input" if sent else kind.name
+    if name not in schemas:
+        sent = sent or name.endswith("Request")
+        schemas[name] = {}
+        schemas[name] = {
             "type": "object",
-            "properties": {field.name: _field(field, schemas) for field in kind.fields},
+            "properties": {field.name: _field(field, schemas, sent=sent) for field in kind.fields},
         }
         required = [field.name for field in kind.fields if _is_always_there(field)]
-        if required and not kind.name.endswith("Request"):
-            schemas[kind.name]["required"] = required
-    return _ref(kind.name)
+        if required and not sent:
+            schemas[name]["required"] = required
+    return _ref(name)
 
 
 def _is_always_there(field: FieldDescriptor) -> bool:
@@ -184,11 +184,11 @@ def _is_always_there(field: FieldDescriptor) -> bool:
     return not optional and field.type != field.TYPE_BYTES and field.full_name not in _OPTIONAL
 
 
-def _field(field: FieldDescriptor, schemas: dict[str, Schema]) -> Schema:
+def _field(field: FieldDescriptor, schemas: dict[str, Schema], *, sent: bool) -> Schema:
     inner = field.message_type
     if inner is not None and inner.GetOptions().map_entry:
         return {"type": "object", "additionalProperties": _scalar(inner.fields_by_name["value"])}
-    schema = _scalar(field) if inner is None else _message(inner, schemas)
+    schema = _scalar(field) if inner is None else _message(inner, schemas, sent=sent)
     return _many(schema) if field.is_repeated else schema
 
 
@@ -221,11 +221,6 @@ def _many(schema: Schema) -> Schema:
 
 def _closed(properties: dict[str, Schema]) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-def _inner(field: FieldDescriptor) -> Descriptor:
-    assert field.message_type is not None
-    return field.message_type
 
 
 _PROBLEM: Schema = {
