@@ -73,7 +73,9 @@ def in_all(parts: list[dict[str, object]]) -> dict[str, object]:
         for code, count in dict(part["answers"]).items():  # type: ignore[call-overload]
             answers[code] = answers.get(code, 0) + count
     growth = [mib for part in parts for mib in dict(part["growth in MiB"]).values()]  # type: ignore[call-overload]
-    sums = {name: sum(int(str(part[name])) for part in parts) for name in ("bad inputs", "kills", "acknowledged writes")}
+    sums = {
+        name: sum(int(str(part[name])) for part in parts) for name in ("bad inputs", "kills", "acknowledged writes")
+    }
     return sums | {"answers": answers, "largest growth in MiB": max(growth)}
 
 

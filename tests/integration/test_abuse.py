@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(3600)]
 BAD_INPUTS = int(os.environ.get("BAD_INPUTS", "900"))
 SEED = int(os.environ.get("SEED", "1"))
 MIB = 2**20
-Note = Callable[[str, str], None]
+Tell = Callable[[str, str], None]
 GROWTH_MIB = 64
 PICTURE = pictures.encode(pictures.plain((220, 20, 20)))
 MOST_PIXELS = 12_500_000
@@ -82,7 +82,7 @@ def resident_mib(alive: dict[str, psutil.Process]) -> dict[str, float]:
 
 
 def test_bad_inputs_have_the_right_status_and_leave_nothing_behind(
-    alive: dict[str, psutil.Process], channels: dict[str, grpc.Channel], record_property: Note
+    alive: dict[str, psutil.Process], channels: dict[str, grpc.Channel], record_property: Tell
 ) -> None:
     def send(attempt: Attempt) -> str:
         try:

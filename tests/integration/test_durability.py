@@ -20,7 +20,7 @@ from tests.store_writer import GALLERY, template
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 KILLS = int(os.environ.get("KILLS", "12"))
-Note = Callable[[str, str], None]
+Tell = Callable[[str, str], None]
 SEED = int(os.environ.get("SEED", "1"))
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,7 +74,7 @@ async def look(server: RedisServer, ledger: Ledger) -> None:
     await store.close()
 
 
-async def test_redis_is_killed(redis_server: RedisServer, record_property: Note) -> None:
+async def test_redis_is_killed(redis_server: RedisServer, record_property: Tell) -> None:
     await prepare(redis_server)
     ledger, rng = Ledger(), random.Random(SEED)
     for round_ in range(KILLS):
@@ -92,7 +92,7 @@ async def test_redis_is_killed(redis_server: RedisServer, record_property: Note)
 
 
 @pytest.mark.parametrize("redis_too", [False, True])
-async def test_the_writer_is_killed(redis_server: RedisServer, redis_too: bool, record_property: Note) -> None:
+async def test_the_writer_is_killed(redis_server: RedisServer, redis_too: bool, record_property: Tell) -> None:
     await prepare(redis_server)
     ledger, rng, kills = Ledger(), random.Random(SEED), max(1, KILLS // 4)
     for round_ in range(kills):

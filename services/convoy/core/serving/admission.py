@@ -46,9 +46,7 @@ class Gate:
     goes, and the queue there decides again. arriving: the messages on their way, which several gates may share.
     """
 
-    def __init__(
-        self, queues: Callable[[str | None], Iterable[Queue]], arriving: Arriving | None = None
-    ) -> None:
+    def __init__(self, queues: Callable[[str | None], Iterable[Queue]], arriving: Arriving | None = None) -> None:
         self._queues = queues
         self._arriving: Arriving = {} if arriving is None else arriving
 
