@@ -1,4 +1,4 @@
-"""The long attacks, in parts: each sends ten thousand bad inputs to a fleet, and kills Redis and its writer twenty times.
+"""The long attacks, in parts: each sends ten thousand bad inputs to a fleet, and kills Redis and its writer 20 times.
 
 python -m benchmarks.attack_parts [PART ...]    # of 1 to 10; by default all that are missing
 

@@ -90,7 +90,8 @@ class Scene:
 
     async def befall(self, rng: random.Random) -> None:
         """One fault, and its end."""
-        fault, one, seconds = rng.choice(FAULTS), rng.choice(self.processes), rng.uniform(0.2, 7.0)
+        [fault] = rng.choices(FAULTS, [self.store.share if "Redis" in fault else 1 for fault in FAULTS])
+        one, seconds = rng.choice(self.processes), rng.uniform(0.2, 7.0)
         match fault:
             case "kill a replica":
                 one.kill()

@@ -1,5 +1,4 @@
-"""Where a history keeps its gallery, and what can befall that: one Redis, a Redis Cluster with followers, vector sets in
-a Redis 8.
+"""Where a history keeps its gallery, and what can befall that: one Redis, a Redis Cluster with followers, vector sets.
 
 Each has every write on the disk before it answers, as docker-compose.yml sets it.
 """
@@ -22,10 +21,11 @@ TAKEN_OVER = 0.75
 
 
 class Store(Protocol):
-    """url, settings: for recognition."""
+    """url, settings: for recognition; share: how often something befalls it, where a replica's share is 1."""
 
     url: str
     settings: Mapping[str, str]
+    share: int
 
     def start(self) -> None:
         """Start what was killed, and return when it answers."""
@@ -48,6 +48,7 @@ class Store(Protocol):
 
 class OneRedis:
     settings: ClassVar[Mapping[str, str]] = {}
+    share = 1
 
     def __init__(self, folder: Path) -> None:
         self._server = RedisServer(folder, *ON_DISK)
@@ -82,6 +83,7 @@ class Cluster:
     """
 
     settings: ClassVar[Mapping[str, str]] = {"CONVOY_REDIS_WAIT_REPLICAS": "1"}
+    share = 3
 
     def __init__(self, folder: Path) -> None:
         options = ("--min-replicas-to-write", "1", "--cluster-node-timeout", str(NODE_TIMEOUT_MS))
@@ -143,6 +145,7 @@ class InVectorSets:
     """A container of the deployment's image."""
 
     settings: ClassVar[Mapping[str, str]] = {}
+    share = 1
 
     def __init__(self, folder: Path) -> None:
         self._server = Redis8("--appendonly", "yes", *ON_DISK, is_kept=True)

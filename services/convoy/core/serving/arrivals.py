@@ -45,8 +45,8 @@ _DANGER = 0.9
 class Receipt:
     """A message that is being received.
 
-    room: where `reserved` bytes are reserved for it; is_open: anybody may send it; is_counted: its connection's bytes are
-    counted from its beginning.
+    room: where `reserved` bytes are reserved for it; is_open: anybody may send it; is_counted: the bytes of its
+    connection are counted from its beginning.
     """
 
     who: str

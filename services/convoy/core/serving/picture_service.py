@@ -39,10 +39,10 @@ Interpreter: TypeAlias = Callable[[Request, Manifest], Callable[[Outputs, Placem
 class PictureServicer(Generic[Request, Result, Response]):
     """Answers calls that carry pictures, with the models of a host.
 
-    SERVICE: its name; CALLS: the RPCs that take one message of pictures or signals, each with what its models do; TASKS:
-    what the models of its main RPC do; BESIDE: what models of its other RPCs do; RESPONSE, STREAM_RESPONSE: the messages of the call and of its stream; prepare: the task's function from a
-    picture to the graph's input; ANSWER_WEIGHT: how many pixels of memory, of three bytes each, one pixel takes while
-    its answer is made.
+    SERVICE: its name; CALLS: the RPCs of one message with pictures or signals, each with what its models do; TASKS:
+    what the models of its main RPC do; BESIDE: what models of its other RPCs do; RESPONSE, STREAM_RESPONSE: the
+    messages of the call and of its stream; prepare: the task's function from a picture to the graph's input;
+    ANSWER_WEIGHT: how many pixels of memory, of three bytes each, one pixel takes while its answer is made.
     """
 
     SERVICE: ClassVar[ServiceName]
