@@ -54,8 +54,8 @@ def run(part: int) -> dict[str, object] | None:
     environment = os.environ | {"BAD_INPUTS": str(BAD_INPUTS), "KILLS": str(KILLS), "SEED": str(part)}
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *TESTS]
-        if subprocess.run(command, cwd=ROOT, env=environment).returncode:
+        options = ["-q", "-p", "no:cacheprovider", "-o", "junit_family=xunit1", f"--junitxml={report}"]
+        if subprocess.run([sys.executable, "-m", "pytest", *options, *TESTS], cwd=ROOT, env=environment).returncode:
             return None
         noted: dict[str, object] = {}
         for one in ElementTree.parse(report).iter("property"):
