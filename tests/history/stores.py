@@ -101,7 +101,7 @@ class Cluster:
         self._left = master if master in self._away and rng.random() < TAKEN_OVER else None
         for node in self._away:
             node.kill()
-        return f"{what}{' until its follower has taken over' * (self._left is not None)}"
+        return f"{what}{' (a failover)' * (self._left is not None)}"
 
     def start(self) -> None:
         if self._left is not None:
