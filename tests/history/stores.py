@@ -24,8 +24,8 @@ class Store(Protocol):
     """url, settings: for recognition; share: how often something befalls it, where a replica's share is 1."""
 
     url: str
-    settings: Mapping[str, str]
-    share: int
+    settings: ClassVar[Mapping[str, str]]
+    share: ClassVar[int]
 
     def start(self) -> None:
         """Start what was killed, and return when it answers."""
@@ -48,7 +48,7 @@ class Store(Protocol):
 
 class OneRedis:
     settings: ClassVar[Mapping[str, str]] = {}
-    share = 1
+    share: ClassVar[int] = 1
 
     def __init__(self, folder: Path) -> None:
         self._server = RedisServer(folder, *ON_DISK)
@@ -83,7 +83,7 @@ class Cluster:
     """
 
     settings: ClassVar[Mapping[str, str]] = {"CONVOY_REDIS_WAIT_REPLICAS": "1"}
-    share = 3
+    share: ClassVar[int] = 3
 
     def __init__(self, folder: Path) -> None:
         options = ("--min-replicas-to-write", "1", "--cluster-node-timeout", str(NODE_TIMEOUT_MS))
@@ -130,8 +130,12 @@ class Cluster:
         others = [node for node in self._cluster.nodes if node not in (its_master, its_follower)]
         masters = [node for node in others if self._cluster.follower_of(node) is not None]
         followers = [node for node in others if node not in masters]
-        words = {"a master": [rng.choice(masters)], "its master": [its_master], "its follower": [its_follower]}
-        words["its master and another's follower"] = [its_master, rng.choice(followers)]
+        words: dict[str, list[RedisServer | None]] = {
+            "a master": [rng.choice(masters)],
+            "its master": [its_master],
+            "its follower": [its_follower],
+            "its master and another's follower": [its_master, rng.choice(followers)],
+        }
         return [node for node in words[what] if node is not None]
 
     def stop(self) -> None:
@@ -145,7 +149,7 @@ class InVectorSets:
     """A container of the deployment's image."""
 
     settings: ClassVar[Mapping[str, str]] = {}
-    share = 1
+    share: ClassVar[int] = 1
 
     def __init__(self, folder: Path) -> None:
         self._server = Redis8("--appendonly", "yes", *ON_DISK, is_kept=True)
