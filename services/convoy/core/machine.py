@@ -12,8 +12,8 @@ _STATM = Path("/proc/self/statm")
 _M_ARENA_MAX = -8
 PROMPT_NICENESS, WORKING_NICENESS = 1, 19
 """How much lower the priority of a computing thread is than the event loop's, which can then refuse a call at once: of
-threads for a caller who asks for little, and of all others. 19 is the lowest: beside a flood of 64 callers, a calm one kept
-63 % of its calls under twice its quiet time with 10, and 88 % with 19 (`python -m benchmarks.fairness`)."""
+threads for a caller who asks for little, and of all others. 19 is the lowest: beside a flood of 64 callers, a calm one
+kept 63 % of its calls under twice its quiet time with 10, and 88 % with 19 (`python -m benchmarks.fairness`)."""
 
 
 def available_cores() -> int:
