@@ -12,6 +12,7 @@ from typing import Self
 from convoy.client.blocking import Convoy
 from convoy.core.api import METRICS_PORT_OFFSET, SERVICES, WEB, ServiceName
 from convoy.core.errors import ConvoyError, NotFound, Unavailable
+from convoy.core.machine import LARGE_PAGES
 from convoy.core.serving.ports import check_port
 from convoy.core.settings import read_settings
 from convoy.fleet.embedded_redis import EmbeddedRedis
@@ -172,7 +173,7 @@ class Fleet:
 
     def _start_service(self, service: ServiceName, redis_url: str) -> Process:
         port = self._ports[service]
-        environment = {
+        environment = {name: os.environ.get(name, value) for name, value in LARGE_PAGES.items()} | {
             "CONVOY_HOST": HOST,
             "CONVOY_PORT": str(port),
             "CONVOY_METRICS_PORT": str(self._metrics_port(port)),
