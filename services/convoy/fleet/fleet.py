@@ -173,7 +173,7 @@ class Fleet:
 
     def _start_service(self, service: ServiceName, redis_url: str) -> Process:
         port = self._ports[service]
-        environment = {name: os.environ.get(name, value) for name, value in LARGE_PAGES.items()} | {
+        environment = {
             "CONVOY_HOST": HOST,
             "CONVOY_PORT": str(port),
             "CONVOY_METRICS_PORT": str(self._metrics_port(port)),
@@ -186,7 +186,7 @@ class Fleet:
         if self._model_set:
             environment["CONVOY_MODEL_SET"] = self._model_set
         command = [sys.executable, "-m", "convoy.cli", "serve", service]
-        return Process(service, command, self.data / "logs" / f"{service}.log", environment)
+        return Process(service, command, self.data / "logs" / f"{service}.log", environment, defaults=LARGE_PAGES)
 
     def _wait_until_serving(self, convoy: Convoy, service: ServiceName) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
