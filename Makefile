@@ -7,7 +7,7 @@ MODELS ?=
 FROM ?=
 BAD_INPUTS ?= 10000
 MINUTES ?= 5
-PARTS ?= 1 2 3 4 5 6 7 8 9 10
+PARTS ?=
 SEEDS ?= 1 2 3 4 5
 SECONDS_EACH ?= 120
 STORE ?= redis
@@ -39,8 +39,7 @@ abuse: $(VENV)/.setup ## Send ten thousand bad inputs to a fleet; BAD_INPUTS for
 attack: $(VENV)/.setup ## Send a fleet on this machine what takes memory and time, ten minutes, and check that it stays small; FULL=1 for all of it
 	$(BIN)/pytest -s tests/slow/test_attack.py
 ifdef FULL
-	for seed in $(PARTS); do BAD_INPUTS=10000 SEED=$$seed $(BIN)/pytest -s tests/integration/test_abuse.py || exit 1; done
-	KILLS=200 $(BIN)/pytest -s tests/integration/test_durability.py
+	$(BIN)/python -m benchmarks.attack_parts $(PARTS)
 endif
 
 history: $(VENV)/.setup ## Random calls through two replicas under faults, checked against a model; SEEDS="1 2", SECONDS_EACH=60, STORE=cluster or vector-sets

@@ -25,6 +25,7 @@ model_latency.py           what a call costs with each published model
 web_speed.py               the door for the web beside gRPC and other servers
 training_loop.py           the training loop beside a plain PyTorch loop
 imaging_speed.py           what a picture costs with each model that makes pictures
+attack_parts.py            100,000 bad inputs and 200 kills, in parts
 soak.py                    mixed load for minutes or hours, and whether processes grow
 gpu_check.py               a machine with a GPU: equal answers, refusals, speed
 report.py                  writes docs/benchmarks.md from results/

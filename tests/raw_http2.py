@@ -3,6 +3,7 @@
 import asyncio
 
 MIB = 2**20
+PING = 6
 
 
 class Stalled:
@@ -18,7 +19,7 @@ class Stalled:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         one = cls(reader, writer)
         window = (2**30).to_bytes(4)
-        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(4, 1, 0) + frame(8, 0, 0, window))
+        writer.write(PREFACE + frame(8, 0, 0, window))
         writer.write(frame(1, 4, 1, headers(path)) + frame(0, 0, 1, b"\0" + promised.to_bytes(4)))
         await one.send(sent)
         return one
@@ -62,6 +63,10 @@ def frame(kind: int, flags: int, stream: int, content: bytes = b"") -> bytes:
     return len(content).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + content
 
 
+# A client's greeting, its settings, and word that the service's are taken.
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(4, 1, 0)
+
+
 def headers(path: str, **more: bytes) -> bytes:
     fields = {":method": b"POST", ":scheme": b"http", ":path": path.encode(), ":authority": b"x"}
     fields |= {"content-type": b"application/grpc", "te": b"trailers"} | more
@@ -75,6 +80,6 @@ async def ask(port: int, path: str, host: str = "127.0.0.1", **more: bytes) -> b
     host: the address of this machine from which the call comes.
     """
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(host, 0))
-    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(4, 1, 0))
+    writer.write(PREFACE)
     writer.write(frame(1, 4, 1, headers(path, **more)) + frame(0, 1, 1, bytes(5)))
     return await asyncio.wait_for(Stalled(reader, writer).end(), 30)

@@ -33,11 +33,11 @@ FAULTS = (
 class Process:
     """A replica that can be killed and started anew on the same port."""
 
-    def __init__(self, number: int, faces: str, redis_url: str, folder: Path) -> None:
+    def __init__(self, number: int, faces: str, store: Store, folder: Path) -> None:
         self.port = free_range(1)
         settings = {
             "CONVOY_PORT": str(self.port), "CONVOY_METRICS_PORT": "0", "CONVOY_LOG_LEVEL": "warning",
-            "CONVOY_FACES_ADDRESS": faces, "CONVOY_REDIS_URL": redis_url,
+            "CONVOY_FACES_ADDRESS": faces, "CONVOY_REDIS_URL": store.url, **store.settings,
         }  # fmt: skip
         kept = {key: value for key, value in os.environ.items() if not key.startswith("CONVOY_")}
         self._environment = kept | settings
@@ -90,8 +90,8 @@ class Scene:
 
     async def befall(self, rng: random.Random) -> None:
         """One fault, and its end."""
-        fault, one, seconds = rng.choice(FAULTS), rng.choice(self.processes), rng.uniform(0.2, 7.0)
-        self.told.append(fault)
+        [fault] = rng.choices(FAULTS, [self.store.share if "Redis" in fault else 1 for fault in FAULTS])
+        one, seconds = rng.choice(self.processes), rng.uniform(0.2, 7.0)
         match fault:
             case "kill a replica":
                 one.kill()
@@ -103,7 +103,7 @@ class Scene:
                     each.start()
                 await self.serve()
             case "kill Redis" | "kill Redis and a replica":
-                await asyncio.to_thread(self.store.kill, rng)
+                fault = fault.replace("Redis", await asyncio.to_thread(self.store.kill, rng))
                 if "replica" in fault:
                     one.kill()
                     one.start()
@@ -111,13 +111,14 @@ class Scene:
                 await asyncio.to_thread(self.store.start)
                 await self.serve()
             case "pause Redis":
-                await asyncio.to_thread(self.store.pause, rng)
+                fault = fault.replace("Redis", await asyncio.to_thread(self.store.pause, rng))
                 await asyncio.sleep(seconds)
                 await asyncio.to_thread(self.store.resume)
             case "pause a replica":
                 one.signal(signal.SIGSTOP)
                 await asyncio.sleep(seconds)
                 one.signal(signal.SIGCONT)
+        self.told.append(fault)
 
 
 @asynccontextmanager
@@ -128,7 +129,7 @@ async def scene(faces: str, kind: str) -> AsyncIterator[Scene]:
         ending.callback(store.stop)
         processes = []
         for number in (1, 2):
-            processes.append(Process(number, faces, store.url, Path(name)))
+            processes.append(Process(number, faces, store, Path(name)))
             ending.callback(processes[-1].kill)
         yield Scene(store, processes)
         for process in processes:

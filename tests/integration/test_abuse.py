@@ -4,12 +4,13 @@ BAD_INPUTS sets how many bad inputs are sent, SEED which. docs/faults.md has the
 """
 
 import io
+import json
 import os
 import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,6 +34,7 @@ pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(3600)]
 BAD_INPUTS = int(os.environ.get("BAD_INPUTS", "900"))
 SEED = int(os.environ.get("SEED", "1"))
 MIB = 2**20
+Tell = Callable[[str, str], None]
 GROWTH_MIB = 64
 PICTURE = pictures.encode(pictures.plain((220, 20, 20)))
 MOST_PIXELS = 12_500_000
@@ -80,7 +82,7 @@ def resident_mib(alive: dict[str, psutil.Process]) -> dict[str, float]:
 
 
 def test_bad_inputs_have_the_right_status_and_leave_nothing_behind(
-    alive: dict[str, psutil.Process], channels: dict[str, grpc.Channel]
+    alive: dict[str, psutil.Process], channels: dict[str, grpc.Channel], record_property: Tell
 ) -> None:
     def send(attempt: Attempt) -> str:
         try:
@@ -95,8 +97,10 @@ def test_bad_inputs_have_the_right_status_and_leave_nothing_behind(
         list(callers.map(send, attempts(BAD_INPUTS // 3, SEED)))
         before = resident_mib(alive)
         codes = Counter(callers.map(send, attempts(BAD_INPUTS, SEED + 1)))
-    growth = {service: mib - before[service] for service, mib in resident_mib(alive).items()}
-    print(f"\n{BAD_INPUTS} bad inputs: {dict(codes)}; growth in MiB: { {s: round(g, 1) for s, g in growth.items()} }")
+    growth = {service: round(mib - before[service], 1) for service, mib in resident_mib(alive).items()}
+    print(f"\n{BAD_INPUTS} bad inputs: {dict(codes)}; growth in MiB: {growth}")
+    for name, value in (("bad inputs", BAD_INPUTS), ("answers", codes), ("growth in MiB", growth)):
+        record_property(name, json.dumps(value))
     assert codes["INVALID_ARGUMENT"] >= BAD_INPUTS // 3
     assert max(growth.values()) < GROWTH_MIB, growth
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,7 +12,7 @@ from convoy.recognition.domain.records import Face, Gallery, Model, Note, Person
 from convoy.recognition.store import directory, layout
 from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
-from convoy.testing.redis_servers import RedisServer
+from convoy.testing.redis_servers import Redis8, RedisServer
 
 pytestmark = pytest.mark.redis
 STAFF = Gallery("staff", Model("m", "1", "00" * 32, 4), vector_sets=VectorSets("0a1b2c3d", 1, "NOQUANT", 500))
@@ -20,11 +20,22 @@ HEAD, FOUND = "convoy:{staff}:head", "convoy:{staff}:found"
 NAMES = ("", "Ada", "ADA", "Jose\u0301", "JOS\u00c9", "Stra\u00dfe", "strasse", "a b", "p1")
 
 
+@pytest.fixture(scope="module", params=["redis", pytest.param("redis 8", marks=pytest.mark.docker)])
+def server(request: pytest.FixtureRequest, shared_redis: RedisServer) -> Iterator[RedisServer | Redis8]:
+    """This machine's Redis, and the deployment's, where galleries in vector sets are."""
+    if request.param == "redis":
+        yield shared_redis
+        return
+    redis8 = Redis8("--appendonly", "yes", "--appendfsync", "no")
+    yield redis8
+    redis8.stop()
+
+
 @pytest.fixture
-async def store(shared_redis: RedisServer) -> AsyncIterator[RedisStore]:
-    with shared_redis.client() as client:
+async def store(server: RedisServer | Redis8) -> AsyncIterator[RedisStore]:
+    with server.client() as client:
         client.flushall()
-    store = RedisStore(shared_redis.url)
+    store = RedisStore(server.url)
     yield store
     await store.close()
 
@@ -178,11 +189,11 @@ async def test_who_builds_it_elsewhere_is_waited_for_but_not_for_ever(
 
 
 async def test_a_store_that_takes_no_writes_has_no_index_but_answers(
-    store: RedisStore, shared_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    store: RedisStore, server: RedisServer | Redis8, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gallery = await made(store)
     await write_as_before(store, gallery, monkeypatch, ("ada", person("ada", "Ada", ["f"])))
-    with shared_redis.client() as client:
+    with server.client() as client:
         client.config_set("min-replicas-to-write", 1)
         try:
             assert await store.find_named(gallery, "Ada") is None
@@ -191,11 +202,11 @@ async def test_a_store_that_takes_no_writes_has_no_index_but_answers(
     await agree(store, gallery)
 
 
-async def test_nothing_is_left_of_a_gallery_that_is_deleted(store: RedisStore, shared_redis: RedisServer) -> None:
+async def test_nothing_is_left_of_a_gallery_that_is_deleted(store: RedisStore, server: RedisServer | Redis8) -> None:
     gallery = await made(store)
     await write(store, gallery, ("ada", person("ada", "Ada", ["f"])))
     await write(store, gallery, ("ada", None))
-    with shared_redis.client() as client:
+    with server.client() as client:
         assert client.exists(FOUND) == 0
         await write(store, gallery, ("ada", person("ada", "Ada", ["f"])))
         assert "Ada" not in str(client.zrange(FOUND, 0, -1)) and client.exists(FOUND) == 1

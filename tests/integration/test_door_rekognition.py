@@ -1,6 +1,7 @@
 """The Rekognition door before a real fleet, asked in JSON 1.1 as an SDK asks."""
 
 import base64
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,10 +31,12 @@ def collection(door: Door) -> Iterator[str]:
     assert ask(door, "DeleteCollection") == {"StatusCode": 200}
 
 
-def ask(door: Door, operation: str, key: str = OLD_KEY, **fields: Any) -> dict[str, Any]:
-    """The answer; for an error its name, under `error`, and its sentence."""
+def ask(door: Door, operation: str, key: str = OLD_KEY, invocation: str = "", **fields: Any) -> dict[str, Any]:
+    """The answer; for an error its name, under `error`, and its sentence. invocation: as an SDK names a call."""
     signature = f"AWS4-HMAC-SHA256 Credential={key}/20261201/eu-central-1/rekognition/aws4_request, Signature=0"
     headers = {"x_amz_target": f"RekognitionService.{operation}", "authorization": signature}
+    if invocation:
+        headers["amz_sdk_invocation_id"] = invocation
     answer = door.send("/", {"CollectionId": COLLECTION} | fields, **headers)
     said: dict[str, Any] = answer.json()
     if answer.status == 200:
@@ -88,6 +91,20 @@ def test_one_photo_may_be_indexed_twice_and_the_rest_is_told(door: Door, collect
     assert len(index(door, photo)["FaceRecords"]) == 2
     assert ask(door, "DescribeCollection")["FaceCount"] == 3
     assert index(door, encode(plain()))["FaceRecords"] == []
+
+
+def test_a_call_that_an_sdk_repeats_indexes_nothing_twice(door: Door, collection: str) -> None:
+    photo, one = encode(group([1, 4])), str(uuid.uuid4())
+    # The first try ended half-way.
+    first = index(door, photo, MaxFaces=1, invocation=one)["FaceRecords"]
+    again = index(door, photo, invocation=one)["FaceRecords"]
+    assert len(again) == 2 and first[0] in again
+    assert index(door, photo, invocation=one)["FaceRecords"] == again
+    assert ask(door, "DescribeCollection")["FaceCount"] == 2
+    # Another picture or another call is another matter.
+    assert len(index(door, encode(portrait(7)), invocation=one)["FaceRecords"]) == 1
+    index(door, photo, invocation=str(uuid.uuid4()))
+    assert ask(door, "DescribeCollection")["FaceCount"] == 5
 
 
 def test_a_face_on_record_is_searched_for(door: Door, collection: str) -> None:

@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from tests.store_writer import GALLERY, template
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 KILLS = int(os.environ.get("KILLS", "12"))
+Tell = Callable[[str, str], None]
 SEED = int(os.environ.get("SEED", "1"))
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,6 +31,7 @@ class Ledger:
     def __init__(self) -> None:
         self.did: dict[str, int] = {}
         self.tried: dict[str, int] = {}
+        self.acknowledged = 0
 
     def read(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -39,6 +41,7 @@ class Ledger:
                     self.did.setdefault(person_id, 0)
                 case ["did", person_id, faces]:
                     self.did[person_id] = int(faces)
+                    self.acknowledged += 1
 
     async def check(self, store: RedisStore) -> None:
         """Everybody is in the acknowledged state or in the one being tried, whole; counters and stream agree."""
@@ -71,7 +74,7 @@ async def look(server: RedisServer, ledger: Ledger) -> None:
     await store.close()
 
 
-async def test_redis_is_killed(redis_server: RedisServer) -> None:
+async def test_redis_is_killed(redis_server: RedisServer, record_property: Tell) -> None:
     await prepare(redis_server)
     ledger, rng = Ledger(), random.Random(SEED)
     for round_ in range(KILLS):
@@ -84,13 +87,15 @@ async def test_redis_is_killed(redis_server: RedisServer) -> None:
         ledger.read(lines)
         await look(redis_server, ledger)
     assert len(ledger.did) > KILLS
+    record_property("kills", str(KILLS))
+    record_property("acknowledged writes", str(ledger.acknowledged))
 
 
 @pytest.mark.parametrize("redis_too", [False, True])
-async def test_the_writer_is_killed(redis_server: RedisServer, redis_too: bool) -> None:
+async def test_the_writer_is_killed(redis_server: RedisServer, redis_too: bool, record_property: Tell) -> None:
     await prepare(redis_server)
-    ledger, rng = Ledger(), random.Random(SEED)
-    for round_ in range(max(1, KILLS // 4)):
+    ledger, rng, kills = Ledger(), random.Random(SEED), max(1, KILLS // 4)
+    for round_ in range(kills):
         command = [sys.executable, "-m", "tests.store_writer", redis_server.url, str(round_), str(SEED)]
         writer = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert writer.stdout is not None
@@ -107,3 +112,5 @@ async def test_the_writer_is_killed(redis_server: RedisServer, redis_too: bool) 
         ledger.read([first, *said.splitlines(keepends=True)[: None if said.endswith("\n") else -1]])
         await look(redis_server, ledger)
     assert ledger.did
+    record_property("kills", str(kills))
+    record_property("acknowledged writes", str(ledger.acknowledged))

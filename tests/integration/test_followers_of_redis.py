@@ -1,13 +1,11 @@
 """With CONVOY_REDIS_WAIT_REPLICAS what is acknowledged outlives the master, and nothing else is acknowledged."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-import redis
 from convoy.core.errors import NotFound, Unavailable
 from convoy.core.settings import Settings
 from convoy.fleet.ports import free_range
@@ -24,7 +22,7 @@ from convoy.recognition.use_cases.galleries import Galleries
 from convoy.recognition.use_cases.growth import Growth
 from convoy.recognition.use_cases.journal import Journal
 from convoy.recognition.use_cases.people import People
-from convoy.testing.redis_servers import RedisServer, join
+from convoy.testing.redis_servers import RedisServer, enlist, join
 
 from tests.fake_face_source import FakeFaceSource
 
@@ -185,7 +183,7 @@ async def test_in_a_cluster_the_node_that_wrote_is_asked(redis_folder: Path, mon
             with pytest.raises(Unavailable, match="0 of 1 followers"):
                 await store.set_alias(name, "staff")
         for master, follower in zip(nodes[:3], nodes[3:], strict=True):
-            enlist(master.server, follower, nodes[0].port)
+            enlist(master.server, follower.server, nodes[0].port)
         monkeypatch.setattr(safety, "SAFE_MS", 60_000)
         for name in names:
             await store.create_gallery(Gallery(name, STAFF.model), Note("CreateGallery", 1), Idempotency())
@@ -195,27 +193,6 @@ async def test_in_a_cluster_the_node_that_wrote_is_asked(redis_folder: Path, mon
     finally:
         for node in nodes:
             node.server.stop()
-
-
-def enlist(master: RedisServer, follower: Follower, port: int) -> None:
-    """Have a node of the cluster follow a master, and wait until it is in step."""
-    with master.client() as client:
-        master_id = client.execute_command("CLUSTER", "MYID").decode()
-    with follower.server.client() as client:
-        client.execute_command("CLUSTER", "MEET", "127.0.0.1", port)
-        wait_until(lambda: client.execute_command("CLUSTER", "REPLICATE", master_id))
-    with master.client() as client:
-        wait_until(lambda: client.info("replication")["connected_slaves"])
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    """Ask until it is so, and no error."""
-    for _ in range(600):
-        with suppress(redis.RedisError):
-            if holds():
-                return
-        time.sleep(0.05)
-    raise AssertionError("it never came so")
 
 
 def count_galleries(server: RedisServer) -> int:

@@ -238,14 +238,18 @@ class TestAliases:
         await register(stub, 1)
         await stub.CreateGallery(pb.CreateGalleryRequest(gallery="staff-2"))
         await register(stub, 2, gallery="staff-2")
-        await stub.SetGalleryAlias(pb.SetGalleryAliasRequest(alias="staff", gallery="staff-2"))
+        said = await stub.SetGalleryAlias(pb.SetGalleryAliasRequest(alias="staff", gallery="staff-2"))
+        assert said.grants == (
+            "Whoever has the scope gallery:staff:read may now search staff-2 by the name staff, and whoever has "
+            "gallery:staff:write may change who is in staff-2."
+        )
         assert (await who(stub, 1), await who(stub, 2)) == ("", "p2")
         verify = pb.VerifyRequest(probe=photo_of(2, 5), person=pb.PersonRef(gallery="staff", person_id="p2"))
         assert (await stub.Verify(verify)).is_match
         assert (await stub.GetGallery(pb.GetGalleryRequest(gallery="staff"))).gallery.name == "staff"
         [alias] = (await stub.ListGalleryAliases(pb.ListGalleryAliasesRequest())).aliases
         assert (alias.alias, alias.gallery) == ("staff", "staff-2")
-        await stub.SetGalleryAlias(pb.SetGalleryAliasRequest(alias="staff"))
+        assert not (await stub.SetGalleryAlias(pb.SetGalleryAliasRequest(alias="staff"))).grants
         assert (await who(stub, 1), await who(stub, 2)) == ("p1", "")
         events = (await stub.ListAuditEvents(pb.ListAuditEventsRequest(gallery="staff-2"))).events
         assert [event.outcome for event in events if event.action == "SetGalleryAlias"] == [

@@ -19,7 +19,7 @@ from convoy.testing.tiny_models import write_repository
 from convoy.v1 import classification_pb2, common_pb2, segmentation_pb2, segmentation_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.raw_http2 import Stalled
+from tests.raw_http2 import PING, PREFACE, Stalled, frame
 from tests.serving import Running, refusal, running
 
 MIB = 2**20
@@ -123,18 +123,61 @@ async def test_a_message_that_does_not_come_on_is_given_up(service: Running, pat
     assert receiver_of(service).room.used == 0
 
 
+async def test_a_connection_without_a_call_is_closed(models: Path) -> None:
+    async with running("classification", models, max_connection_age_s=1.0) as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.server.port)
+        writer.write(PREFACE)
+        async with asyncio.timeout(60):
+            while head := await reader.read(9):
+                content = await reader.readexactly(int.from_bytes(head[:3]))
+                if head[3] == PING:
+                    writer.write(frame(PING, 1, 0, content))
+        writer.close()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_message_that_drips_is_given_up(service: Running) -> None:
+    """It never stands still, and has less than a KiB a second."""
+    dripping = await Stalled.begin(service.server.port, CLASSIFY, 8 * MIB, 1)
+    ending = asyncio.ensure_future(dripping.end())
+    while not ending.done():
+        await dripping.send(1)
+        await asyncio.sleep(0.05)
+    assert b"grpc-status" in ending.result()
+
+
 async def test_stalled_messages_make_way_where_nobody_counts_what_arrives(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on systems other than Linux: two messages of one host have all that is reserved for it."""
     monkeypatch.setattr(arrivals, "can_count", lambda: False)
-    monkeypatch.setattr(receiver_of(service).arrivals._connections, "received", lambda peers: {})
+    monkeypatch.setattr(receiver_of(service).arrivals._connections, "received", lambda *peers: {})
     monkeypatch.setattr(arrivals, "_PRESSED_S", 0.5)
     stalled = [await Stalled.begin(service.server.port, CLASSIFY, 8 * MIB, 1000) for _ in range(2)]
     await until(lambda: receiver_of(service).room.used >= 16 * MIB)
     assert await service.channel.unary_unary(CLASSIFY)(GOOD, timeout=30)
     for one in stalled:
         await asyncio.wait_for(one.end(), 20)
+
+
+@pytest.mark.parametrize(("path", "may_search"), [(CLASSIFY, True), (CLASSIFY, False), (STREAM, True)])
+async def test_what_arrives_before_the_first_look_counts(
+    service: Running, monkeypatch: pytest.MonkeyPatch, path: str, may_search: bool
+) -> None:
+    """6 of 8 MiB are here when somebody first looks. Where the connection was not found at once, all that is reserved
+    for the message stays so."""
+    monkeypatch.setattr(arrivals, "_TICK_S", 0.5)
+    monkeypatch.setattr(arrivals, "_CALM_S", 0.0)
+    receiver, looks = receiver_of(service), []
+    receiver.arrivals._next_search_at = 0.0 if may_search else float("inf")
+    look = receiver.arrivals._look
+    monkeypatch.setattr(receiver.arrivals, "_look", lambda *asked: (looks.append(asked), look(*asked)))
+    stalled = await Stalled.begin(service.server.port, path, 8 * MIB, 6 * MIB)
+    await until(lambda: len(looks) >= 3)
+    counted = receiver.room.used / MIB
+    assert 5.75 < counted < 6.25 if may_search else counted == 8
+    stalled.close()
+    await until(lambda: receiver.room.used == 0)
 
 
 async def test_only_the_slowest_message_makes_way_for_who_waits(
@@ -147,7 +190,7 @@ async def test_only_the_slowest_message_makes_way_for_who_waits(
     room = receiver_of(service).room
     slow, fast = [await Stalled.begin(service.server.port, CLASSIFY, 8 * MIB, 1000) for _ in range(2)]
     await until(lambda: room.used == 16 * MIB)
-    await until(lambda: room.used == 0)  # from now on, what arrives counts
+    await until(lambda: room.used < MIB)  # from now on, what arrives counts
     await slow.send(MIB)
     await fast.send(2 * MIB)
     await until(lambda: room.used > 2.5 * MIB)
@@ -185,6 +228,23 @@ async def test_a_call_waits_for_room_until_its_deadline(service: Running, monkey
     assert not waiting.done()
     room.give("others", room.most + 1)
     assert await waiting
+
+
+async def test_of_ones_own_messages_the_slowest_makes_way(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody behind the same address sends slowly on purpose."""
+    monkeypatch.setattr(arrivals, "_PRESSED_S", 0.2)
+    monkeypatch.setattr(arrivals, "_PRESSED_WAIT_S", 0.05)
+    monkeypatch.setattr(arrivals, "_OWN_BYTES_PER_S", 1e12)
+    monkeypatch.setattr(arrivals, "_CALM_S", 0.05)
+    room, own = receiver_of(service).room, "ipv4:127.0.0.1"
+    slow = await Stalled.begin(service.server.port, CLASSIFY, 8 * MIB, MIB)
+    room.add(own, room.most // 2)
+    waiting, ending = asyncio.ensure_future(room.take(own, "c", MIB)), asyncio.ensure_future(slow.end())
+    while not ending.done():
+        await slow.send(1)
+        await asyncio.sleep(0.02)
+    room.give(own, room.most // 2)
+    room.give(own, await waiting)
 
 
 async def test_ones_own_messages_that_come_on_do_not_make_way_for_ones_own(

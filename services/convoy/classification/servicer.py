@@ -32,8 +32,11 @@ class ClassificationServicer(
     """Answers with a host's classifiers."""
 
     SERVICE = "classification"
-    CALLS = ("Classify", "Explain", "ClassifySignal", "EmbedImages")
     TASKS = (Task.CLASSIFICATION,)
+    CALLS = dict.fromkeys(("Classify", "Explain"), TASKS) | {
+        "ClassifySignal": (Task.SIGNAL_CLASSIFICATION,),
+        "EmbedImages": Embedder.TASKS,
+    }
     BESIDE = (Task.SIGNAL_CLASSIFICATION, Task.EMBEDDING)
     RESPONSE = pb.ClassifyResponse
     STREAM_RESPONSE = pb.ClassifyStreamResponse

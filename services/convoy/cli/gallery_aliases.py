@@ -27,8 +27,8 @@ def alias(
     from convoy.client import Convoy
 
     with Convoy() as convoy:
-        convoy.set_gallery_alias(name, gallery)
-    typer.echo(f"{name} stands for {gallery}" if gallery else f"removed the alias {name}")
+        grants = convoy.set_gallery_alias(name, gallery)
+    typer.echo(f"{name} stands for {gallery}. {grants}".rstrip() if gallery else f"removed the alias {name}")
 
 
 def aliases(as_json: AsJson = False) -> None:

@@ -34,9 +34,9 @@ class DetectionServicer(PictureServicer[pb.DetectRequest, pb.Detections, pb.Dete
     """Answers with a host's detectors."""
 
     SERVICE = "detection"
-    CALLS = ("Detect", "ExplainDetection")
     # A face detector finds objects of one class; its landmarks are named points.
     TASKS = (Task.DETECTION, Task.FACE_DETECTION)
+    CALLS = dict.fromkeys(("Detect", "ExplainDetection"), TASKS)
     RESPONSE = pb.DetectResponse
     STREAM_RESPONSE = pb.DetectStreamResponse
     prepare = task.prepare

@@ -248,4 +248,4 @@ async def build(settings: Settings) -> Service:
     photos = dict.fromkeys(
         (f"/{name}/{call}" for call in ("DetectFaces", "EmbedFaces", "CompareFaces", "ExplainComparison")), detector
     )
-    return Service("faces", add_to, start, host.stop, gates(host) | photos, beside=MODEL_APIS)
+    return Service("faces", add_to, start, host.stop, gates(host, {}) | photos, beside=MODEL_APIS)

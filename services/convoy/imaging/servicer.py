@@ -33,8 +33,8 @@ class ImagingServicer(
     """Answers with a host's models that make pictures."""
 
     SERVICE = "imaging"
-    CALLS = ("Transform",)
     TASKS = (Task.PICTURE_TO_PICTURE,)
+    CALLS = dict.fromkeys(("Transform",), TASKS)
     RESPONSE = pb.TransformResponse
     STREAM_RESPONSE = pb.TransformStreamResponse
 

@@ -85,8 +85,7 @@ class RecognitionServicer(PeopleServicer, recognition_pb2_grpc.RecognitionServic
     async def SetGalleryAlias(self, request: pb.SetGalleryAliasRequest, context: Context) -> pb.SetGalleryAliasResponse:
         """Let a name stand for a gallery."""
         await self._begin(request, context)
-        await self.aliases.set(request.alias, request.gallery)
-        return pb.SetGalleryAliasResponse()
+        return pb.SetGalleryAliasResponse(grants=await self.aliases.set(request.alias, request.gallery))
 
     async def ListGalleryAliases(
         self, request: pb.ListGalleryAliasesRequest, context: Context

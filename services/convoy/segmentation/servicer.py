@@ -26,8 +26,8 @@ class SegmentationServicer(
     """Answers with a host's segmenters."""
 
     SERVICE = "segmentation"
-    CALLS = ("Segment", "ExplainSegmentation")
     TASKS = (Task.SEGMENTATION,)
+    CALLS = dict.fromkeys(("Segment", "ExplainSegmentation"), TASKS)
     BESIDE = (Task.VOLUME_SEGMENTATION,)
     RESPONSE = pb.SegmentResponse
     STREAM_RESPONSE = pb.SegmentStreamResponse

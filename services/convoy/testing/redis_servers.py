@@ -4,9 +4,10 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -16,6 +17,7 @@ from convoy.recognition.store.permissions import USER, rule
 SLOTS = 16_384
 PASSWORD = "not-secret"
 ASKED, ASKED_AGAIN_S = 30, 1
+ASKED_OF_CLUSTER, ASKED_OF_CLUSTER_S = 3000, 0.02
 
 
 def find_binary() -> str | None:
@@ -121,12 +123,15 @@ class RedisServer:
 
 
 class RedisCluster:
-    """Three nodes of a real cluster on loopback, a third of the slots each. options: of each node."""
+    """Three masters of a real cluster on loopback, a third of the slots each; is_followed: each has a follower.
+
+    options: of each node.
+    """
 
     NODES = 3
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self._ports = [free_range(1) for _ in range(self.NODES)]
+    def __init__(self, folder: Path, *options: str, is_followed: bool = False) -> None:
+        self._ports = [free_range(1) for _ in range(self.NODES * (2 if is_followed else 1))]
         self.nodes: list[RedisServer] = []
         for port in self._ports:
             place = folder / str(port)
@@ -136,14 +141,45 @@ class RedisCluster:
         self.url = f"redis+cluster://{USER}:{PASSWORD}@127.0.0.1:{self._ports[0]}"
 
     def start(self) -> None:
-        """Start the nodes, and return when every node knows who has which slot."""
+        """Start the nodes, and return when every node knows who has which slot, and followers have their data."""
         for node in self.nodes:
             node.start()
-        join(self.nodes, self._ports)
+        masters, followers = self.nodes[: self.NODES], self.nodes[self.NODES :]
+        join(masters, self._ports)
+        for master, follower in zip(masters, followers, strict=False):
+            enlist(master, follower, self._ports[0])
+        self.until_whole()
 
     def until_whole(self) -> None:
-        """Return when every node knows who has which slot, as after one was started anew."""
-        _until_whole(self.nodes)
+        """Return when every node knows who has which slot and no follower is missing, as after one was started anew."""
+        _until(lambda: all(_is_whole(node, len(self.nodes)) for node in self.nodes) and self._is_followed())
+
+    def _is_followed(self) -> bool:
+        """Whether each follower that there should be is connected, and has its master's data."""
+        said = [_replication(node) for node in self.nodes]
+        online = sum("online" in str(facts.get("slave0")) for facts in said)
+        return online == len(self.nodes) - self.NODES and sum(one["role"] == "master" for one in said) == self.NODES
+
+    def master_of(self, key: str) -> RedisServer | None:
+        """The node that has a key's slot, as it sees it itself; None while that node is away."""
+        for node in self.nodes:
+            with suppress(redis.RedisError), node.client() as client:
+                client.exists(key)  # every other node says where to ask
+                return node
+        return None
+
+    def follower_of(self, master: RedisServer) -> RedisServer | None:
+        """The node that follows a master, as it says itself."""
+        port = self._ports[self.nodes.index(master)]
+        for node in self.nodes:
+            with suppress(redis.RedisError):
+                if _replication(node).get("master_port") == port:
+                    return node
+        return None
+
+    def until_taken_over(self, key: str, before: RedisServer) -> None:
+        """Return when another node than `before`, which is away, has a key's slot."""
+        _until(lambda: self.master_of(key) not in (None, before))
 
     def stop(self) -> None:
         """End all nodes."""
@@ -221,23 +257,42 @@ def join(nodes: Sequence[RedisServer | Redis8], ports: Sequence[int]) -> None:
             client.execute_command("CLUSTER", "ADDSLOTS", *range(first, last))
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
             client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0])
-    _until_whole(nodes)
+    _until(lambda: all(_is_whole(node, len(nodes)) for node in nodes))
 
 
-def _until_whole(nodes: Sequence[RedisServer | Redis8]) -> None:
-    for _ in range(3000):
-        if all(_is_whole(node) for node in nodes):
-            return
-        time.sleep(0.01)
+def enlist(master: RedisServer, follower: RedisServer, port: int) -> None:
+    """Have a node of a cluster follow a master, and return when it has its data. port: of a node of the cluster."""
+    with master.client() as client:
+        master_id = client.execute_command("CLUSTER", "MYID").decode()
+    with follower.client() as client:
+        client.execute_command("CLUSTER", "MEET", "127.0.0.1", port)
+        _until(lambda: client.execute_command("CLUSTER", "REPLICATE", master_id))
+    _until(lambda: "online" in str(_replication(master).get("slave0")))
+
+
+def _until(holds: Callable[[], object]) -> None:
+    """Ask until it is so, and no error."""
+    for _ in range(ASKED_OF_CLUSTER):
+        with suppress(redis.RedisError):
+            if holds():
+                return
+        time.sleep(ASKED_OF_CLUSTER_S)
     raise AssertionError("the nodes do not form a cluster")
+
+
+def _replication(node: RedisServer) -> dict[str, Any]:
+    with node.client() as client:
+        return dict(client.info("replication"))
 
 
 def _docker(*arguments: str) -> str:
     return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def _is_whole(node: RedisServer | Redis8) -> bool:
+def _is_whole(node: RedisServer | Redis8, count: int) -> bool:
+    """Whether a node finds every slot with somebody, and knows `count` nodes."""
     with node.client() as client:
-        info = client.execute_command("CLUSTER", "INFO")
-    text = info.decode() if isinstance(info, bytes) else str(info)
-    return "ok" in text.split("cluster_state")[1][:8] and "3" in text.split("cluster_known_nodes")[1][:8]
+        said = client.execute_command("CLUSTER", "INFO")
+    # redis-py reads it into a dictionary, or does not: that depends on its version.
+    text = said.decode() if isinstance(said, bytes) else "\r\n".join(f"{key}:{value}" for key, value in said.items())
+    return {"cluster_state:ok", f"cluster_known_nodes:{count}"} <= set(text.split("\r\n"))

@@ -935,12 +935,19 @@ Global___SetGalleryAliasRequest: _TypeAlias = SetGalleryAliasRequest  # noqa: Y0
 class SetGalleryAliasResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    GRANTS_FIELD_NUMBER: _builtins.int
+    grants: _builtins.str
+    """What the alias lets callers do, in a sentence: whoever has a scope for the alias may do the same to the gallery,
+    through the alias. Empty if the alias was removed.
+    """
     def __init__(
         self,
+        *,
+        grants: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grants", b"grants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -120,10 +120,13 @@ def list_audit_events(gallery: str, *, page_size: int = 0) -> Listing[galleries.
     )
 
 
-def set_gallery_alias(alias: str, gallery: str) -> Operation[None]:
-    """Let an alias stand for a gallery in calls on pictures and people. An empty `gallery` removes the alias."""
+def set_gallery_alias(alias: str, gallery: str) -> Operation[str]:
+    """Let an alias stand for a gallery in calls on pictures and people; gives what the alias grants, in a sentence.
+
+    An empty `gallery` removes the alias, which grants nothing.
+    """
     request = api.SetGalleryAliasRequest(alias=alias, gallery=write_text(gallery, "gallery"))
-    return plan("recognition", request, api.SetGalleryAliasResponse, lambda reply: None)
+    return plan("recognition", request, api.SetGalleryAliasResponse, lambda reply: reply.grants)
 
 
 def list_gallery_aliases() -> Operation[dict[str, str]]:

@@ -4,7 +4,7 @@ Nothing here loads or unloads.
 """
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from convoy.core.api import split_model
@@ -56,11 +56,11 @@ class Versions:
         self._used: dict[Key, float] = {}
         # Versions that are in memory only since calls asked for them by number or digest.
         self._beside: set[Key] = set()
-        self._idle: frozenset[str] = frozenset()
+        self._idle: dict[str, frozenset[Task]] = {}
 
     @property
-    def idle(self) -> frozenset[str]:
-        """Names of models that no call has asked for yet, and that are therefore not in memory."""
+    def idle(self) -> Mapping[str, frozenset[Task]]:
+        """Models that no call has asked for yet, and that are therefore not in memory: by name, what each may do."""
         return self._idle
 
     def get(self, name: str, version: str = "") -> LoadedModel:
@@ -122,11 +122,11 @@ class Versions:
     def _find_idle(self) -> None:
         """Cache it, since every call of the Open Inference Protocol asks for it."""
         others = self._pinned.union(name for name, _ in self._held.keys() - self._beside)
-        self._idle = frozenset(
-            folder.name
-            for folder in self._on_disk.values()
-            if folder.name not in others and folder.key not in self._unloaded and self._may_answer(folder)
-        )
+        self._idle = {}
+        for folder in self._on_disk.values():
+            if folder.name not in others and folder.key not in self._unloaded and self._may_answer(folder):
+                tasks = self._tasks if folder.manifest is None else {folder.manifest.task}
+                self._idle[folder.name] = self._idle.get(folder.name, frozenset()) | tasks
 
     def _candidates(self, name: str) -> list[VersionFolder]:
         """List the versions of a model on disk that this service might use, newest first."""

@@ -22,6 +22,8 @@ class Queue(Protocol):
 
 
 Queues: TypeAlias = tuple[Queue, ...]
+Arriving: TypeAlias = dict[object, tuple[float, Queues, str]]
+"""When each message began to arrive, where it may go, and whose it is, oldest first."""
 
 
 class EmptyQueue:
@@ -41,13 +43,12 @@ class Gate:
 
     queues: from the model that the headers name, or None if they name none, to the queues that the call may go to. The
     gate refuses a call only if all of them would refuse it. Headers are only a hint: the message says where the call
-    goes, and the queue there decides again.
+    goes, and the queue there decides again. arriving: the messages on their way, which several gates may share.
     """
 
-    def __init__(self, queues: Callable[[str | None], Iterable[Queue]]) -> None:
+    def __init__(self, queues: Callable[[str | None], Iterable[Queue]], arriving: Arriving | None = None) -> None:
         self._queues = queues
-        # When each message began to arrive, where it may go, and whose it is, oldest first.
-        self._arriving: dict[object, tuple[float, Queues, str]] = {}
+        self._arriving: Arriving = {} if arriving is None else arriving
 
     @contextmanager
     def passing(self, deadline: float | None, named: str | None = None) -> Iterator[None]:

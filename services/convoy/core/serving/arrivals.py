@@ -25,6 +25,7 @@ SMALL_MESSAGE = 64 * 1024
 _TICK_S = 0.02
 _SHORT_S = 0.1
 _CALM_S = 1.0
+_QUICK_S = 0.001
 NO_PROGRESS_S = 30.0
 SLOWEST_BYTES_PER_S = 1024
 # While others wait so long for room, a message must come on within the next time, and the slowest of those that are
@@ -44,7 +45,8 @@ _DANGER = 0.9
 class Receipt:
     """A message that is being received.
 
-    room: where `reserved` bytes are reserved for it; is_open: anybody may send it.
+    room: where `reserved` bytes are reserved for it; is_open: anybody may send it; is_counted: the bytes of its
+    connection are counted from its beginning.
     """
 
     who: str
@@ -55,6 +57,7 @@ class Receipt:
     is_open: bool
     is_unary: bool
     since: float = field(default_factory=time.monotonic)
+    is_counted: bool = False
     refusal: ConvoyError | None = None
 
 
@@ -75,17 +78,28 @@ class Arrivals:
         self._timer: asyncio.TimerHandle | None = None
         self._sampled_at = 0.0
         self._next_sample_at = 0.0
+        self._next_search_at = 0.0
         self._relieved_at = 0.0
 
     def begin(self, receipt: Receipt) -> None:
         """Somebody begins to send a message."""
         self._receipts[receipt] = None
-        if not receipt.reserved and receipt.peer not in self._arrived:
-            # Nothing bounds this one but what arrives, so count from the start.
-            for peer, count in self._connections.received([receipt.peer]).items():
-                self._arrived[peer] = Arrived(count, count, receipt.since, receipt.since, receipt.who)
+        if receipt.peer not in self._arrived and can_count():
+            self._count_from_now(receipt)
+        receipt.is_counted = receipt.peer in self._arrived
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+
+    def _count_from_now(self, receipt: Receipt) -> None:
+        """Note what the connection has received before this message."""
+        # To find the socket of a new connection takes longer the more there are, so it has a twentieth of the time; but
+        # nothing except what arrives bounds a message without room of its own.
+        began = time.monotonic()
+        may_search = not receipt.reserved or began >= self._next_search_at
+        for peer, count in self._connections.received([receipt.peer], may_search).items():
+            self._arrived[peer] = Arrived(count, count, receipt.since, receipt.since, receipt.who)
+        if (took_s := time.monotonic() - began) > _QUICK_S:
+            self._next_search_at = began + 20 * took_s
 
     def end(self, receipt: Receipt) -> None:
         """The message is here, or comes no more."""
@@ -117,13 +131,12 @@ class Arrivals:
         """Look at the messages that are not here yet, every 20 ms while there are any."""
         self._timer = None
         now = time.monotonic()
+        self._forget({receipt.peer for receipt in self._receipts})
         slow = [receipt for receipt in self._receipts if now - receipt.since >= _TICK_S]
         if slow and now >= self._next_sample_at and (self._is_tense() or now - self._sampled_at >= _CALM_S):
             self._sample(slow, now)
         if self._receipts:
             self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
-        else:
-            self._forget(set())
 
     def _is_tense(self) -> bool:
         if self.room.longest_wait_s or self._strangers.longest_wait_s:
@@ -144,8 +157,10 @@ class Arrivals:
         self._next_sample_at = now + 20 * (time.monotonic() - now)
 
     def _look(self, by_peer: dict[str, list[Receipt]], now: float) -> None:
-        """Ask how much has arrived, and count it in place of what was reserved for messages that take long."""
-        self._forget({receipt.peer for receipt in self._receipts})
+        """Ask how much has arrived, and count it in place of what was reserved for messages that take long.
+
+        A message whose beginning was not counted keeps what is reserved for it.
+        """
         received = self._connections.received(by_peer) if can_count() else {}
         for peer, count in received.items():
             receipts = by_peer[peer]
@@ -155,7 +170,7 @@ class Arrivals:
             arrived.look(count, now)
             guarded = [one for one in receipts if not one.is_open]
             for one in guarded:
-                if now - one.since >= _SHORT_S:
+                if one.is_counted and now - one.since >= _SHORT_S:
                     self._give(one)
             reserved = sum(one.reserved for one in guarded)
             self._recount(arrived, max(0, arrived.size - reserved) if guarded else 0)
@@ -166,8 +181,9 @@ class Arrivals:
 
     def _refuse_strangers(self, by_peer: dict[str, list[Receipt]], now: float) -> None:
         is_pressed = self._strangers.longest_wait_s > _PRESSED_WAIT_S
+        known = {receipt.peer for receipt in self._receipts if not receipt.is_open}
         for peer, receipts in by_peer.items():
-            if all(one.is_open for one in receipts) and self._size(peer) > SMALL_MESSAGE * (1 + len(receipts)):
+            if peer not in known and self._size(peer) > SMALL_MESSAGE * (1 + len(receipts)):
                 self._refuse(receipts, too_large(SMALL_MESSAGE))
             elif is_pressed:
                 self._refuse([one for one in receipts if one.is_open and now - one.since > _SHORT_S], _too_slow())

@@ -32,11 +32,17 @@ class Connections:
         # By descriptor: which file it is (device, inode), and the peer. To ask for a peer takes 30 microseconds.
         self._known: dict[int, tuple[tuple[int, int], str]] = {}
 
-    def received(self, peers: Iterable[str]) -> dict[str, int]:
-        """Return the bytes received from each peer so far, without peers that are gone or are no TCP sockets."""
-        wanted = list(peers)
-        if any(peer_of(self._sockets.get(peer, -1)) != peer for peer in wanted):
+    def received(self, peers: Iterable[str], may_search: bool = True) -> dict[str, int]:
+        """Return the bytes received from each peer so far, without peers that are gone or are no TCP sockets.
+
+        may_search: look through all that is open for those that are not known yet.
+        """
+        wanted = [peer for peer in peers if peer.startswith(("ipv4:", "ipv6:"))]
+        unknown = {peer for peer in wanted if peer_of(self._sockets.get(peer, -1)) != peer}
+        if unknown and may_search:
             self._look()
+            unknown = set()
+        wanted = [peer for peer in wanted if peer not in unknown]
         counted = {peer: _bytes_received(self._sockets[peer]) for peer in wanted if peer in self._sockets}
         return {peer: count for peer, count in counted.items() if count is not None}
 

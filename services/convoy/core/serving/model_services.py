@@ -1,45 +1,52 @@
 """Adds ModelService and the Open Inference Protocol to every service that has models."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import grpc
 
 from convoy.core.api import MODEL_API, TENSOR_API, split_model
 from convoy.core.errors import ConvoyError
+from convoy.core.manifest import Task
 from convoy.core.models.host import ModelHost
 from convoy.core.serving import model_servicer, tensor_servicer
-from convoy.core.serving.admission import EmptyQueue, Gate, Queue
+from convoy.core.serving.admission import Arriving, EmptyQueue, Gate, Queue
 from convoy.inference import open_inference_pb2_grpc
 from convoy.v1 import models_pb2_grpc
 
 MODEL_APIS = (MODEL_API, TENSOR_API)
 
 
-def gates(host: ModelHost, *methods: str) -> dict[str, Gate]:
-    """Make the gate before `methods` and ModelInfer, whose requests may go to any of the host's models.
+def gates(host: ModelHost, methods: Mapping[str, Collection[Task]]) -> dict[str, Gate]:
+    """Make the gates before `methods`, each with what its models do, and before ModelInfer, which takes any model.
 
-    The headers name a model (name, name:version, empty for the default). If they name none, or none in memory, the
-    message may be for any model, even one that is not loaded yet.
+    The headers name a model (name, name:version, empty for the default). If they name none, or none that is known, the
+    message may be for any model that the method takes, even one that is not loaded yet.
     """
     not_loaded: dict[str, Queue] = {}
+    arriving: Arriving = {}
 
     def empty(name: str) -> Queue:
         return not_loaded.setdefault(name, EmptyQueue(host.settings.queue_size))
 
-    def any_of_them() -> Iterable[Queue]:
-        loaded = [model.batcher for model in host.repository.loaded()]
-        return [*loaded, empty("")] if host.repository.idle else loaded
+    def gate(tasks: Collection[Task]) -> Gate:
+        def any_of_them() -> Iterable[Queue]:
+            loaded = [model.batcher for model in host.repository.loaded() if model.manifest.task in tasks]
+            has_idle = any(not does.isdisjoint(tasks) for does in host.repository.idle.values())
+            return [*loaded, empty("")] if has_idle else loaded
 
-    def queues(named: str | None) -> Iterable[Queue]:
-        if named is None:
-            return any_of_them()
-        try:
-            return [host.named(named or host.default).batcher]
-        except ConvoyError:
-            name, _ = split_model(named)
-            return [empty(name)] if name in host.repository.idle else any_of_them()
+        def queues(named: str | None) -> Iterable[Queue]:
+            if named is None:
+                return any_of_them()
+            try:
+                model = host.named(named or host.default)
+            except ConvoyError:
+                name, _ = split_model(named)
+                return [empty(name)] if name in host.repository.idle else any_of_them()
+            return [model.batcher] if model.manifest.task in tasks else any_of_them()
 
-    return dict.fromkeys((*methods, f"/{TENSOR_API}/ModelInfer"), Gate(queues))
+        return Gate(queues, arriving)
+
+    return {method: gate(tasks) for method, tasks in methods.items()} | {f"/{TENSOR_API}/ModelInfer": gate(tuple(Task))}
 
 
 def add_model_doors(host: ModelHost, server: grpc.aio.Server) -> None:

@@ -6,7 +6,7 @@ turn its outputs into the answer in a thread.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import grpc
@@ -39,14 +39,14 @@ Interpreter: TypeAlias = Callable[[Request, Manifest], Callable[[Outputs, Placem
 class PictureServicer(Generic[Request, Result, Response]):
     """Answers calls that carry pictures, with the models of a host.
 
-    SERVICE: its name; CALLS: the RPCs that take pictures; TASKS: what its models do; BESIDE: what models of its other
-    RPCs do; RESPONSE, STREAM_RESPONSE: the messages of the call and of its stream; prepare: the task's function from a
-    picture to the graph's input; ANSWER_WEIGHT: how many pixels of memory, of three bytes each, one pixel takes while
-    its answer is made.
+    SERVICE: its name; CALLS: the RPCs of one message with pictures or signals, each with what its models do; TASKS:
+    what the models of its main RPC do; BESIDE: what models of its other RPCs do; RESPONSE, STREAM_RESPONSE: the
+    messages of the call and of its stream; prepare: the task's function from a picture to the graph's input;
+    ANSWER_WEIGHT: how many pixels of memory, of three bytes each, one pixel takes while its answer is made.
     """
 
     SERVICE: ClassVar[ServiceName]
-    CALLS: ClassVar[tuple[str, ...]]
+    CALLS: ClassVar[Mapping[str, tuple[Task, ...]]]
     TASKS: ClassVar[tuple[Task, ...]]
     BESIDE: ClassVar[tuple[Task, ...]] = ()
     RESPONSE: ClassVar[Any]
@@ -142,5 +142,5 @@ def picture_service(
         add(kind(host), server)
         add_model_doors(host, server)
 
-    called = gates(host, *(f"/{API[kind.SERVICE].grpc_name}/{call}" for call in kind.CALLS))
+    called = gates(host, {f"/{API[kind.SERVICE].grpc_name}/{call}": tasks for call, tasks in kind.CALLS.items()})
     return Service(kind.SERVICE, add_to, host.start, host.stop, called, beside=MODEL_APIS)

@@ -23,8 +23,8 @@ class Aliases:
         self._changes = 0
         self._reading = asyncio.Lock()
 
-    async def set(self, alias: str, gallery: str) -> None:
-        """Let a name stand for a gallery, or for none when `gallery` is empty.
+    async def set(self, alias: str, gallery: str) -> str:
+        """Let a name stand for a gallery, or for none when `gallery` is empty; say what the alias grants.
 
         The audit of the gallery that it stands for now says so, and that of the gallery that it stood for.
         """
@@ -37,6 +37,12 @@ class Aliases:
             await self._galleries.note_if_there(stood_for, "SetGalleryAlias", f"{alias} stands for it no more")
         self._stands_for, self._read_at = None, -FRESH_S
         self._changes += 1
+        if not gallery:
+            return ""
+        return (
+            f"Whoever has the scope gallery:{alias}:read may now search {gallery} by the name {alias}, and whoever has "
+            f"gallery:{alias}:write may change who is in {gallery}."
+        )
 
     async def list(self) -> Sequence[tuple[str, str]]:
         """Every alias and its gallery, by alias."""

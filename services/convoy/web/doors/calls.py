@@ -30,6 +30,11 @@ class Caller:
         """The gallery that the client works on. Raises PermissionDenied(NO_ONE_GALLERY)."""
         return self.admission.need_gallery()
 
+    def header(self, name: str) -> str:
+        """A header of the request; empty if it is missing."""
+        value: str = self._request.headers.get(name, "")
+        return value
+
     async def ask(self, rpc: str, message: Message) -> Any:
         """Make a call, rpc: Service/Method. Raises ConvoyError with the service's reason."""
         method = methods()[f"/convoy.v1.{rpc}"]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from convoy.core.errors import DeadlineExceeded, NotFound, ResourceExhausted
+from convoy.core.manifest import Task
 from convoy.core.models.batching import Batcher, BatchPolicy
 from convoy.core.models.pipeline import Pipeline
 from convoy.core.models.statistics import Statistics
@@ -21,6 +22,7 @@ from convoy.core.serving.model_services import gates
 from convoy.core.turns import Turn, begin_turn
 
 QUEUE = 2
+INFER = "/inference.GRPCInferenceService/ModelInfer"
 PIXELS = np.zeros(1, np.uint8)
 
 
@@ -39,13 +41,13 @@ def executor(closed: threading.Event) -> Iterator[ThreadPoolExecutor]:
         closed.set()
 
 
-def model(executor: ThreadPoolExecutor, closed: threading.Event) -> Any:
+def model(executor: ThreadPoolExecutor, closed: threading.Event, task: Task = Task.CLASSIFICATION) -> Any:
     def run(images: np.ndarray, alone: bool) -> dict[str, np.ndarray]:
         closed.wait(10)
         return {"same": images}
 
     batcher = Batcher(run, BatchPolicy(1, queue_size=QUEUE), executor)
-    return SimpleNamespace(batcher=batcher, statistics=Statistics())
+    return SimpleNamespace(batcher=batcher, statistics=Statistics(), manifest=SimpleNamespace(task=task))
 
 
 async def fill(batcher: Batcher) -> list[asyncio.Task[Any]]:
@@ -94,8 +96,14 @@ async def test_a_slow_sender_keeps_nobody_out(models: list[Any], monkeypatch: py
             arriving.enter_context(gate.passing(None))
 
 
-def gate_of(full: Any, idle: Any, default: str = "full", asleep: Collection[str] = ()) -> Gate:
-    """Before a host with two models."""
+def gate_of(full: Any, idle: Any, method: str = "/Any", **facts: Any) -> Gate:
+    return gates_of(full, idle, **facts)[method]
+
+
+def gates_of(
+    full: Any, idle: Any, default: str = "full", asleep: Collection[str] = (), of: Task = Task.CLASSIFICATION
+) -> dict[str, Gate]:
+    """Before the methods of a host with two models, and others that are not loaded, which do `of`."""
     loaded = {"full": full, "full:1": full, "idle": idle}
 
     def named(name: str) -> Any:
@@ -103,10 +111,10 @@ def gate_of(full: Any, idle: Any, default: str = "full", asleep: Collection[str]
             raise NotFound("MODEL_NOT_FOUND", name)
         return loaded[name]
 
-    repository = SimpleNamespace(loaded=lambda: [full, idle], idle=asleep)
+    repository = SimpleNamespace(loaded=lambda: [full, idle], idle={name: frozenset([of]) for name in asleep})
     settings = SimpleNamespace(queue_size=QUEUE)
     host: Any = SimpleNamespace(repository=repository, named=named, default=default, settings=settings)
-    return gates(host, "/Any")["/Any"]
+    return gates(host, {"/Any": [Task.CLASSIFICATION], "/Other": [Task.EMBEDDING]})
 
 
 def lets_in(gate: Gate, named: str | None) -> bool:
@@ -179,3 +187,29 @@ async def test_a_call_for_a_model_that_is_not_loaded_yet_waits_for_no_other_mode
                 arriving.enter_context(gate.passing(None, named))
             assert not lets_in(gate, named)  # No more messages at once than its queue has places.
         assert lets_in(gate, named) and not lets_in(gate, "full")
+
+
+async def test_only_models_that_the_method_takes_let_a_call_in(
+    models: list[Any], executor: ThreadPoolExecutor, closed: threading.Event
+) -> None:
+    full, free = models[0], model(executor, closed, Task.EMBEDDING)
+    asleep = {"asleep": ["asleep"], "of": Task.EMBEDDING}
+    for gate in (gate_of(full, full, **asleep), gate_of(full, free), gate_of(full, free, default="gone")):
+        assert not lets_in(gate, None) and not lets_in(gate, "unknown")
+    for gate in (gate_of(full, full, **asleep, method=INFER), gate_of(full, free, method=INFER)):
+        assert lets_in(gate, None)  # which takes models of every task
+
+
+async def test_a_full_default_of_another_task_keeps_nobody_out(
+    models: list[Any], executor: ThreadPoolExecutor, closed: threading.Event
+) -> None:
+    full, free = models[0], model(executor, closed, Task.EMBEDDING)
+    assert lets_in(gate_of(full, free, method="/Other"), "") and lets_in(gate_of(full, full, method="/Other"), None)
+
+
+async def test_messages_for_one_model_count_before_every_method(models: list[Any]) -> None:
+    before = gates_of(*models)
+    with ExitStack() as arriving:
+        for _ in range(QUEUE):
+            arriving.enter_context(before["/Any"].passing(None, "idle"))
+        assert not lets_in(before[INFER], "idle")

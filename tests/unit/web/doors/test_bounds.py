@@ -30,6 +30,9 @@ class Asked:
         self.now = self.most = 0
         self.calls: list[str] = []
 
+    def header(self, name: str) -> str:
+        return ""
+
     async def ask(self, rpc: str, message: Any) -> Any:
         self.calls.append(rpc)
         self.now += 1

@@ -1,14 +1,17 @@
 """Each indexed face is a person of its own, whose id is the FaceId: so it keeps what it means in Rekognition.
 
 Nothing says there that two faces are of one person, and one photo may be indexed twice. People who were registered by
-another door show each of their faces.
+another door show each of their faces. An SDK that got no answer repeats its call under the same invocation id, which
+indexes nothing twice: ids follow from it.
 """
 
 import asyncio
+import hashlib
 import uuid
+from collections.abc import Callable
 from typing import Any
 
-from convoy.core.errors import FailedPrecondition, NotFound
+from convoy.core.errors import AlreadyExists, FailedPrecondition, NotFound
 from convoy.v1 import common_pb2, faces_pb2, recognition_pb2
 from convoy.web.doors.calls import RECOGNITION, Caller
 from convoy.web.doors.rekognition.collections import version
@@ -22,6 +25,8 @@ AT_ONCE = 4
 """Each registration looks at the picture anew, so one picture of a crowd shall not fill the services' queues."""
 FLOORS = {"NONE": 0.0, "LOW": 0.2, "MEDIUM": 0.4, "HIGH": 0.6, "AUTO": 0.0}
 """QualityFilter as the least quality of a face, beside what the gallery's policy asks in any case."""
+INVOCATION = "amz-sdk-invocation-id"
+"""The header that AWS's SDKs send with each try of a call."""
 REASONS = {
     "TOO_SMALL": "SMALL_BOUNDING_BOX",
     "BLURRED": "LOW_SHARPNESS",
@@ -41,17 +46,19 @@ async def index(caller: Caller, fields: Fields) -> Shape:
     gallery, image = fields.collection(), fields.image()
     most = min(fields.whole("MaxFaces", MOST_FACES, 1, MOST_ASKED), MOST_FACES)
     floor = FLOORS.get(fields.text("QualityFilter", "AUTO"), 0.0)
-    external_id, image_id = fields.text("ExternalImageId", ""), str(uuid.uuid4())
+    new_id = _ids(caller.header(INVOCATION), gallery, image)
+    external_id, image_id = fields.text("ExternalImageId", ""), new_id("picture")
     model = await _model(caller, gallery)
     options = faces_pb2.FaceDetectionOptions(max_faces=MOST_FACES)
     asked = faces_pb2.DetectFacesRequest(images=[image], options=options)
     found: faces_pb2.Faces = (await caller.ask("FaceService/DetectFaces", asked)).results[0]
-    waiting = list(found.faces)
+    waiting = list(enumerate(found.faces))
     indexed: list[Shape] = []
     passed: list[Shape] = []
 
-    async def take(face: faces_pb2.Face) -> None:
-        detail, face_id = outline(face, found.image_size), str(uuid.uuid4())
+    async def take(numbered: tuple[int, faces_pb2.Face]) -> None:
+        number, face = numbered
+        detail, face_id = outline(face, found.image_size), new_id(f"face {number}")
         kept = facts(face, found.image_size, image_id, external_id)
         refusal = "LOW_FACE_QUALITY" if face.quality.score < floor else ""
         refusal = refusal or await _register(caller, gallery, face_id, image, face.box, kept)
@@ -68,7 +75,7 @@ async def index(caller: Caller, fields: Fields) -> Shape:
         for problem in await asyncio.gather(*map(take, wave), return_exceptions=True):
             if problem is not None:
                 raise problem
-    passed += [_unindexed("EXCEEDS_MAX_FACES", outline(face, found.image_size)) for face in waiting]
+    passed += [_unindexed("EXCEEDS_MAX_FACES", outline(face, found.image_size)) for _, face in waiting]
     return {
         "FaceRecords": sorted(indexed, key=_largest_first),
         "UnindexedFaces": passed,
@@ -119,6 +126,14 @@ async def get_face(caller: Caller, gallery: str, face_id: str) -> recognition_pb
     return found
 
 
+def _ids(invocation: str, gallery: str, image: common_pb2.Image) -> Callable[[str], str]:
+    """What gives the picture and each face of a call their ids: new ones, or those of the call that is repeated."""
+    if not invocation:
+        return lambda of: str(uuid.uuid4())
+    digest = hashlib.sha256(f"{invocation} {gallery} ".encode() + image.encoded).digest()
+    return lambda of: str(uuid.uuid5(uuid.UUID(bytes=digest[:16]), of))
+
+
 def _unindexed(reason: str, detail: Shape) -> Shape:
     return {"Reasons": [reason], "FaceDetail": detail}
 
@@ -131,7 +146,7 @@ def _largest_first(one: Shape) -> float:
 async def _register(
     caller: Caller, gallery: str, face_id: str, image: common_pb2.Image, box: common_pb2.Box, kept: dict[str, str]
 ) -> str:
-    """Why the face was not registered; empty if it was."""
+    """Why the face was not registered; empty if it was, now or by an earlier try of the same call."""
     request = recognition_pb2.RegisterRequest(
         gallery=gallery,
         person_id=face_id,
@@ -147,6 +162,8 @@ async def _register(
         if error.reason not in REASONS:
             raise
         return REASONS[error.reason]
+    except AlreadyExists:
+        pass
     return ""
 
 
