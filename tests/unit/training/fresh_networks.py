@@ -55,7 +55,7 @@ def two_stages(name: str, **numbers: Any) -> Fresh:
     """A detector whose first stage tells its regions apart clearly, as a trained one does, and the second its classes."""
 
     def build() -> nn.Module:
-        model = named(name, sizes=(16, 32, 64), widths=SMALL["widths"], hidden=16, proposals=8, **numbers)
+        model = named(name, sizes=(16, 32, 64), widths=(8, 8, 8, 8), hidden=16, proposals=8, **numbers)
         with torch.no_grad():
             model.proposer.objectness.weight *= 1000
             model.classify.weight *= 100

@@ -36,10 +36,7 @@ def warp(scene: Scene, made: Scene, size: int) -> NDArray[np.uint8]:
     old, new = (one.points[0, seen, :2].astype(float) for one in (scene.places, made.places))
     matrix = np.linalg.lstsq(np.column_stack([old, np.ones(len(old))]), new, rcond=None)[0].T
     matrix[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5  # points count from edges, warpAffine from centres
-    image, scale = scene.image_rgb, abs(matrix[0, 0])
-    if scale < 0.75:
-        image = cv2.blur(image, (round(1 / scale),) * 2)
-    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderValue=(114, 114, 114))  # type: ignore[return-value]
+    return cv2.warpAffine(scene.image_rgb, matrix, (size, size), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("seed", range(24))

@@ -33,7 +33,7 @@ def place(
     across = find_span(width, scale, shift[0], flips[0], (x0, x1), divisor)
     down = find_span(height, scale, shift[1], flips[1], (y0, y1), divisor)
     if (across.start, down.start, across.stop, down.stop) != window:
-        canvas[y0:y1, x0:x1] = GREY
+        canvas[y0:y1, x0:x1] = GREY[0]  # one number: NumPy fills with three of them a hundred times as slowly
     _draw(scene.image_rgb, canvas, across, down, divisor)
     mirror, offset = np.diag([across.slope, down.slope]), np.array([across.offset, down.offset])
     corners = scene.boxes_xyxy.reshape(-1, 2, 2) @ mirror + offset

@@ -36,7 +36,7 @@ class Batches:
 
     def __init__(self, split: Split, config: Config) -> None:
         self.examples, self.config = [example.with_crowds() for example in split.examples], config
-        self.smallest = min_side(describe_input(config))
+        self.smallest, self.detector = min_side(describe_input(config)), find_detector(config)
         self.longest = math.ceil(config.input_size * config.scales[1])
         self.near = count_kept(self.examples, self.longest, config.batch_size)
         self.recent = Recent(self._open, self.near + config.batch_size)
@@ -65,7 +65,7 @@ class Batches:
 
         drawn = list(DECODERS.map(draw, range(len(rows))))
         most = max(1, *(len(d.labels) for d in drawn))
-        stride = find_detector(self.config).map_stride
+        stride = self.detector.map_stride
         maps = [shrink(d.instances, stride) for d in drawn if d.instances is not None]
         places = [
             np.pad(d.places.points, ((0, most - len(d.labels)), (0, 0), (0, 0)))
@@ -88,5 +88,5 @@ class Batches:
 
     def _open(self, row: int) -> Scene:
         example = self.examples[row]
-        draw = partial(draw_reduced, example) if find_detector(self.config).teaches == "masks" else None
+        draw = partial(draw_reduced, example) if self.detector.teaches == "masks" else None
         return example.decode(self.smallest, draw, self.longest)
