@@ -58,9 +58,11 @@ def test_a_bad_picture_in_between_ends_no_track(convoy: Convoy) -> None:
     assert [found.track_id for answer in (first, third) for found in answer] == [1, 1]
 
 
-def test_faces_keep_their_number(convoy: Convoy) -> None:
-    answers = list(convoy.stream(plans.tracked(plans.embed_faces(group([1, 2]))) for _ in range(3)))
-    assert [[face.track_id for face in answer] for answer in answers] == [[1, 2]] * 3
+def test_faces_keep_their_number_until_a_cut(convoy: Convoy) -> None:
+    answers = list(
+        convoy.stream(plans.tracked(plans.embed_faces(group([1, 2])), after_cut=place == 3) for place in range(5))
+    )
+    assert [[face.track_id for face in answer] for answer in answers] == [[1, 2]] * 3 + [[3, 4]] * 2
     assert [face.track_id for face in convoy.embed_faces(group([1, 2]))] == [0, 0]
 
 
