@@ -12,8 +12,8 @@ A step costs three times the multiply-adds of looking at its pictures: once forw
 networks train equally many epochs, as in its paper: the budget is that of the largest. Runs lie below --out, and those
 that are there are not trained again; the table (Markdown) and the chart (SVG) lie beside them.
 
-For a small budget, --pictures 4000 trains on the first 4,000 pictures of CIFAR-10 only, since an epoch of all of them is
-more than the budget. All of its validation pictures measure.
+For a small budget, --pictures 4000 trains on the first 4,000 pictures of CIFAR-10 alone, since an epoch of all of them
+costs more. All of its validation pictures measure.
 """
 
 import argparse

@@ -25,7 +25,7 @@ MASKS = {"architecture": "yolo-masks", "head_width": 16, "widths": (4, 8, 16, 16
 
 
 def rewrite(folder: Path, lines: Any, **fields: Any) -> None:
-    """Write the COCO JSON of a folder of made fish as YOLO text with a data.yaml. lines: gives that of an annotation."""
+    """Write the COCO JSON of made fish as YOLO text with a data.yaml. lines: gives the numbers of an annotation."""
     for split in ("train", "val"):
         file = folder / f"annotations/{split}.json"
         document = json.loads(file.read_text())
