@@ -115,7 +115,11 @@ def compare(folder: Path, repeats: int, seconds: float, peers: list[str]) -> dic
                 for name, target in asked.items():
                     runs[name, callers].append(measure(target, callers, seconds, used[name]))
         first_page = first_page_s(door)
-    return summary(runs) | {"first page of the console, s": first_page, "JPEG, kB": round(len(jpeg) / 1000), "not_measured": failed}
+    return summary(runs) | {
+        "first page of the console, s": first_page,
+        "JPEG, kB": round(len(jpeg) / 1000),
+        "not_measured": failed,
+    }
 
 
 def measure(target: Target, callers: int, seconds: float, servers: list[Served]) -> "Measured":

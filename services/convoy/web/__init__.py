@@ -2,6 +2,7 @@
 
 process.py        `convoy serve web`: settings, signals
 server.py         HTTP/1.1 and HTTP/2 on one port, drained like a service
+wire.py           hypercorn's protocols, with fewer writes
 tls.py            the certificates, read again when they change
 application.py    which route answers what
 paths.py          finds the route of a path

@@ -93,4 +93,3 @@ class Backends:
         if service not in self._channels:
             self._channels[service] = self._connection.open_aio(service)
         return self._channels[service]
-

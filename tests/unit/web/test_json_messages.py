@@ -16,7 +16,10 @@ IN_JSON = base64.b64encode(LONG).decode()
 MESSAGES: list[tuple[Any, dict[str, Any]]] = [
     (detection_pb2.DetectRequest, {"images": [{"encoded": IN_JSON}, {"encoded": "c2hvcnQ="}, {}], "maxDetections": 3}),
     (detection_pb2.DetectRequest, {"images": [{"encoded": base64.urlsafe_b64encode(LONG).decode().rstrip("=")}]}),
-    (recognition_pb2.RegisterRequest, {"person_id": "ada", "photos": [{"encoded": IN_JSON}], "tags": {"a": IN_JSON}}),
+    (
+        recognition_pb2.RegisterRequest,
+        {"person_id": "ada", "photos": [{"encoded": IN_JSON}], "metadata": {"a": IN_JSON}},
+    ),
     (recognition_pb2.IdentifyRequest, {"gallery": "g", "image": {"encoded": IN_JSON}, "nearest": 2}),
     (open_inference_pb2.ModelInferRequest, {"modelName": "m", "raw_input_contents": ["c2hvcnQ=", IN_JSON]}),
     (open_inference_pb2.ModelInferRequest, {"inputs": [{"contents": {"bytesContents": [IN_JSON, IN_JSON]}}]}),
@@ -33,13 +36,12 @@ def test_long_pictures_are_read_as_protobuf_reads_them(kind: Any, values: dict[s
 @pytest.mark.parametrize(
     "content",
     [
-        json.dumps({"images": [{"encoded": IN_JSON + "%%%%"}]}),
         json.dumps({"images": [{"encoded": IN_JSON, "pixels": {"data": IN_JSON}}]}),
         json.dumps({"images": {"encoded": IN_JSON}}),
         json.dumps({"images": [IN_JSON]}),
         '{"maxDetections": 1, "maxDetections": 2}',
     ],
-    ids=["no base64", "two sources", "no list", "no object", "twice"],
+    ids=["two sources", "no list", "no object", "twice"],
 )
 def test_what_protobuf_refuses_is_refused(content: str) -> None:
     with pytest.raises(json_format.ParseError):
