@@ -66,6 +66,22 @@ def test_classify(run: Run, photo: Callable[..., Path]) -> None:
     assert [one["answer"]["labels"][0]["name"] for one in answers] == ["red", "green"]
 
 
+NOT_NEEDED = {"cryptography", "cv2", "numpy", "PIL", "pydantic", "pydantic_settings", "rich.progress", "structlog"}
+"""What other commands need, and `classify` would only wait for."""
+
+
+def test_classify_waits_for_no_library_that_it_does_not_need(
+    run: Run, photo: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("CONVOY_")]:
+        monkeypatch.delenv(name)  # Settings of services are looked up, to point out misspelt ones.
+    done = run("classify", photo("red.png", plain((220, 9, 9))), env={"PYTHONPROFILEIMPORTTIME": "1"})
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    imported = {line.rpartition("|")[2].strip() for line in lines}
+    assert "red" in done.stdout and {"grpc", "rich.table"} <= imported
+    assert imported & NOT_NEEDED == set()
+
+
 def test_a_bad_photo_does_not_keep_the_others_from_being_answered(run: Run, photo: Callable[..., Path]) -> None:
     done = run("classify", photo("bad.png", b"hello"), photo("red.png", plain((220, 9, 9))), "--json")
     bad, good = document(done, 2)

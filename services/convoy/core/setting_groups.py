@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from convoy.core.api import API
+from convoy.core.client_settings import ClientSettings
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Megabytes = Annotated[int, Field(ge=1, le=1024)]
@@ -178,7 +178,7 @@ class Limits(Group):
     max_tensor_pixels: int = Field(default=1024 * 1024, ge=1)
     """Most pixels (batch x height x width) in one call of the Open Inference Protocol to a model that takes pictures of
     any size. Such models process at most twice as many pixels at a time; further calls wait."""
-    max_message_mb: Megabytes = 64
+    max_message_mb: Megabytes = ClientSettings.max_message_mb
     """Largest gRPC message, in MiB."""
     message_memory_mb: int | None = Field(default=None, ge=1)
     """Memory for messages that arrive or are in work, in MiB; each counts four times its size. Further ones wait until
@@ -276,20 +276,20 @@ class Client(Group):
     """Where the client and the command line find the services, and how they authenticate. Recognition uses these
     settings to call faces."""
 
-    classification_address: str = f"127.0.0.1:{API['classification'].port}"
+    classification_address: str = ClientSettings.classification_address
     """Where the client finds the classification service, and recognition for collections of things. Calls spread over
     all addresses of a DNS name."""
-    detection_address: str = f"127.0.0.1:{API['detection'].port}"
+    detection_address: str = ClientSettings.detection_address
     """Where the client finds the detection service."""
-    segmentation_address: str = f"127.0.0.1:{API['segmentation'].port}"
+    segmentation_address: str = ClientSettings.segmentation_address
     """Where the client finds the segmentation service."""
-    faces_address: str = f"127.0.0.1:{API['faces'].port}"
+    faces_address: str = ClientSettings.faces_address
     """Where recognition and the client find the faces service."""
-    recognition_address: str = f"127.0.0.1:{API['recognition'].port}"
+    recognition_address: str = ClientSettings.recognition_address
     """Where the client finds the recognition service."""
-    imaging_address: str = f"127.0.0.1:{API['imaging'].port}"
+    imaging_address: str = ClientSettings.imaging_address
     """Where the client finds the imaging service."""
-    timeout_s: float = Field(default=30.0, gt=0.0)
+    timeout_s: float = Field(default=ClientSettings.timeout_s, gt=0.0)
     """Seconds that the client gives a call, including retries."""
     client_tls: bool = False
     """Whether the client uses TLS, and recognition when it calls faces; a CA or a certificate turns it on too."""
