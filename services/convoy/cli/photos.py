@@ -49,6 +49,7 @@ AnyAngle = Annotated[
 Detail = Annotated[
     bool, typer.Option("--detail", help="Also find small faces in large pictures; takes up to 60 times as long.")
 ]
+MinSize = Annotated[int, typer.Option(min=0, help="Leave out faces narrower or lower than this many pixels.")]
 MinLiveness = Annotated[
     float | None,
     typer.Option(min=0.0, max=1.0, help="The lowest liveness; needs a network that judges it (CONVOY_FACE_LIVENESS)."),

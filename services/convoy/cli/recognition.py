@@ -17,6 +17,7 @@ from convoy.cli.photos import (
     Force,
     Inquiry,
     MinLiveness,
+    MinSize,
     Photos,
     answer_all,
     check_size,
@@ -149,6 +150,7 @@ def identify(
         ),
     ] = 0,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
+    min_size: MinSize = 0,
     where: Annotated[
         list[str] | None, typer.Option(help="Only people with the fact KEY=VALUE; you may repeat it.")
     ] = None,
@@ -175,6 +177,7 @@ def identify(
             match_threshold=threshold,
             false_positive_identification_rate=fpir,
             largest=largest,
+            min_face_size=min_size,
             filter=read_facts(where),
             tags=tag or (),
             rate_unit=rate_unit,

@@ -8,7 +8,7 @@ import typer
 from convoy.cli.completion import models
 from convoy.cli.failures import politely
 from convoy.cli.output import AsJson
-from convoy.cli.photos import AnyAngle, Detail, DrawTo, Force, Inquiry, Photos, answer_all, drawn
+from convoy.cli.photos import AnyAngle, Detail, DrawTo, Force, Inquiry, MinSize, Photos, answer_all, drawn
 
 if TYPE_CHECKING:
     from convoy.client.answers.faces import Face
@@ -164,7 +164,7 @@ def faces(
         float | None,
         typer.Option(min=0.0, max=1.0, help="Leave out faces below this score; by default the detector's own."),
     ] = None,
-    min_size: Annotated[int, typer.Option(min=0, help="Leave out faces narrower or lower than this many pixels.")] = 0,
+    min_size: MinSize = 0,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
     any_angle: AnyAngle = False,
     detail: Detail = False,

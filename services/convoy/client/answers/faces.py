@@ -190,7 +190,9 @@ def read_face(message: faces_pb2.Face) -> Face:
 def read_faces(response: faces_pb2.DetectFacesResponse | faces_pb2.EmbedFacesResponse) -> list[Faces]:
     """One for each picture."""
     detector = read_model(response.detector)
-    embedder = read_model(response.embedder) if isinstance(response, faces_pb2.EmbedFacesResponse) else None
+    embedder = None
+    if isinstance(response, faces_pb2.EmbedFacesResponse) and response.HasField("embedder"):
+        embedder = read_model(response.embedder)
     return [
         Faces(tuple(map(read_face, result.faces)), read_size(result.image_size), detector, embedder, result.found)
         for result in response.results
