@@ -107,10 +107,13 @@ def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, force: bool 
         if isinstance(outcome, ConvoyError):
             errors.append((photo, outcome))
             continue
-        for paths, _, draw in targets:
-            errors += _draw(photo, paths[photo], outcome, draw, force)
-        if not as_json:
-            print_table(shown(photo), inquiry.columns, inquiry.rows(outcome), "nothing found")
+        failed = [one for paths, _, draw in targets for one in _draw(photo, paths[photo], outcome, draw, force)]
+        errors += failed
+        if as_json:
+            continue
+        print_table(shown(photo), inquiry.columns, inquiry.rows(outcome), "nothing found")
+        for path in [paths[photo] for paths, _, _ in targets if paths[photo] not in dict(failed)]:
+            typer.echo(f"convoy: wrote {shown(path)}", err=True)
     if as_json:
         print_json([_document(photo, outcome) for photo, outcome in outcomes])
     answers = [outcome for _, outcome in outcomes if not isinstance(outcome, ConvoyError)]

@@ -7,7 +7,7 @@ import typer
 
 from convoy.cli.completion import models
 from convoy.cli.failures import politely
-from convoy.cli.output import AsJson
+from convoy.cli.output import AsJson, place_of
 from convoy.cli.photos import AnyAngle, Detail, DrawTo, Force, Inquiry, MinSize, Photos, answer_all, drawn
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def detect(
             masks=masks,
             polygons=masks,
         ),
-        ("label", "score ", "x_min ", "y_min ", "x_max ", "y_max ", "pixels "),
+        ("label", "score ", "place", "pixels "),
         lambda answer: [_detection_row(found) for found in answer],
         lambda answer: require and not len(answer),
         service="detection",
@@ -125,8 +125,7 @@ def detect(
 
 
 def _detection_row(found: "Detection") -> tuple[str, ...]:
-    edges = (f"{edge:.0f}" for edge in vars(found.box).values())
-    return (found.label, f"{found.score:.2f}", *edges, str(found.mask.area) if found.mask else "")
+    return found.label, f"{found.score:.2f}", place_of(found.box), str(found.mask.area) if found.mask else ""
 
 
 def segment(
@@ -186,7 +185,7 @@ def faces(
             any_angle=any_angle,
             detail=detail,
         ),
-        ("score ", "quality ", "x_min ", "y_min ", "width ", "height ", "says"),
+        ("score ", "quality ", "place", "says"),
         lambda answer: [_face_row(face) for face in answer],
         lambda answer: require and not len(answer),
     )
@@ -194,7 +193,4 @@ def faces(
 
 
 def _face_row(face: "Face") -> tuple[str, ...]:
-    box = face.box
-    scores = f"{face.detection_score:.2f}", f"{face.quality.score:.2f}"
-    edges = (f"{number:.0f}" for number in (box.x_min, box.y_min, box.width, box.height))
-    return (*scores, *edges, face.describe())
+    return f"{face.detection_score:.2f}", f"{face.quality.score:.2f}", place_of(face.box), face.describe()
