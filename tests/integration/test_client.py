@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from convoy.client import AsyncConvoy, Convoy, plans
 from convoy.client.answers.common import Box, Model
+from convoy.client.answers.faces import Faces
 from convoy.client.answers.galleries import GalleryPolicy
 from convoy.client.answers.recognition import Decision, Identification, Registration
 from convoy.client.answers.vision import Classification, Detections

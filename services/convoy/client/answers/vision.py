@@ -149,8 +149,7 @@ def read_image_embeddings(response: classification_pb2.EmbedImagesResponse) -> l
     """One for each picture."""
     model, sha256 = read_model(response.model), response.model_sha256
     return [
-        ImageEmbedding(read_embedding(one.values), read_size(one.image_size), model, sha256)
-        for one in response.results
+        ImageEmbedding(read_embedding(one.values), read_size(one.image_size), model, sha256) for one in response.results
     ]
 
 

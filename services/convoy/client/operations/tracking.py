@@ -17,5 +17,7 @@ def tracked(operation: Operation[Result], *, after_cut: bool = False) -> Operati
     detect_faces and embed_faces.
     """
     if not isinstance(operation.request, KINDS):
-        raise InvalidArgument("BAD_ARGUMENT", f"{operation.method} has no tracks; give detect, detect_faces or embed_faces")
+        raise InvalidArgument(
+            "BAD_ARGUMENT", f"{operation.method} has no tracks; give detect, detect_faces or embed_faces"
+        )
     return replace(operation, in_stream={"track": True, "after_cut": after_cut})
