@@ -66,8 +66,8 @@ def test_classify(run: Run, photo: Callable[..., Path]) -> None:
     assert [one["answer"]["labels"][0]["name"] for one in answers] == ["red", "green"]
 
 
-NOT_NEEDED = {"cryptography", "cv2", "numpy", "PIL", "pydantic", "pydantic_settings", "rich.progress", "structlog"}
-"""What other commands need, and `classify` would only wait for."""
+NOT_NEEDED = {"cryptography", "cv2", "numpy", "PIL", "pydantic_settings", "rich.progress", "structlog"}
+"""What other commands need, and `classify` would only wait for. Typer imports pydantic itself."""
 
 
 def test_classify_waits_for_no_library_that_it_does_not_need(
