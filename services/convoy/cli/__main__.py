@@ -40,7 +40,7 @@ def keep_only_asked(app: "typer.Typer", words: Sequence[str]) -> None:
 
 
 def _name_of(command: Any) -> str:
-    return command.name or command.callback.__name__.replace("_", "-")
+    return str(command.name or command.callback.__name__.replace("_", "-"))
 
 
 def _leave(*_: Any) -> None:
