@@ -15,7 +15,7 @@ from convoy.recognition.search.followers import Followers
 from convoy.recognition.search.index import Hit, Index
 from convoy.recognition.store.base import Idempotency, PersonChange, Write
 from convoy.recognition.store.redis import RedisStore
-from convoy.recognition.store.vector_sets import VectorSetStore
+from convoy.recognition.store.vector_sets import Settled, VectorSetStore
 from convoy.recognition.use_cases.people import People
 from convoy.testing.redis_servers import Redis8, join
 
@@ -174,6 +174,45 @@ async def test_who_is_deleted_is_nobody_at_once_even_if_a_set_has_the_face_still
     await member.put("eve", "f1", expire_time_ms=now_ms() - 1)
     hits = await member.search(unit("eve/f1"), (await member.store.get_head("staff")).version)
     assert [hit.person_id for hit in hits] == ["bob"]
+
+
+async def test_who_gets_another_face_for_the_one_that_a_set_has_is_found(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record changes after the set was asked; nobody has told the set yet."""
+    kept = await made(member, gallery())
+    view = await member.followers.view("staff", await member.put("ada", "f0"))
+    nearest, template = member.sets.nearest, Plain().encode("", "f", unit("ada/f0"))
+
+    async def first(*asked: Any) -> Any:
+        found = await nearest(*asked)
+        [before] = await member.store.get_people("staff", ["ada"])
+        assert before is not None
+        after = Person("ada", faces=(Face(f"{before.faces[0].face_id}+", 0.5, 1),))
+        change = PersonChange("ada", before, after, {after.faces[0].face_id: template})
+        await member.store.change_person(kept, change, Note("Register", 1, "ada"), Idempotency())
+        return found
+
+    monkeypatch.setattr(member.sets, "nearest", first)
+    for _ in range(3):
+        hits = await view.search(unit("ada/f0"), 5, [], False)
+        [ada] = await member.store.get_people("staff", ["ada"])
+        assert ada is not None
+        assert [(hit.person_id, hit.face_id) for hit in hits] == [("ada", ada.faces[0].face_id)]
+
+
+async def test_faces_that_are_taken_over_are_in_the_sets_before_they_leave(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, settled = await made(member, gallery()), []
+
+    async def settle(gallery: Gallery, version: int, one: Settled, force: bool) -> None:
+        await asyncio.sleep(0 if one.person is None else 0.01)
+        settled.append(one.person_id)
+
+    monkeypatch.setattr(member.sets, "_settle", settle)
+    await member.sets.settle(kept, 1, [Settled("gone", None, {}), Settled("stays", Person("stays"), {})])
+    assert settled == ["stays", "gone"]
 
 
 async def test_people_with_equal_faces_come_by_id_however_many(member: Member) -> None:

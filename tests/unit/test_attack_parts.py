@@ -18,7 +18,7 @@ SHOWED = {
 
 def test_parts_that_are_done_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
-    results: list[dict] = []
+    results: list[dict[str, object]] = []
     fails_at = 3
 
     def run(part: int) -> dict[str, object] | None:

@@ -8,7 +8,7 @@ holds. Each replica brings the sets up to date as it follows the stream; the fir
 import math
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from functools import reduce
 from operator import xor
@@ -28,6 +28,7 @@ from convoy.recognition.store.vector_sets import Near, Settled, VectorSetStore
 # How far the similarities of a set are off, about: by float32 sums, or by numbers kept in a byte.
 OFF = {"NOQUANT": 1e-4, "Q8": 0.01}
 NOTED_EVERY_S = 5.0
+TRIES = 5
 PAGE = 500
 
 
@@ -177,12 +178,33 @@ class VectorSetView:
         templates = await self._store.get_templates(self.gallery.name, faces)
         return {face: self.codec.decode(*face, kept) for face, kept in zip(faces, templates, strict=True) if kept}
 
+    async def _with_record(
+        self, lost: Set[str], people: dict[str, Person], vectors: dict[tuple[str, str], Vector]
+    ) -> tuple[dict[str, Person], dict[tuple[str, str], Vector]]:
+        """Add the faces on record of those who lost one that a set had, since the set may not have their new ones yet.
+
+        A record may change while its templates are read: then both are read again, a few times.
+        """
+        for _ in range(TRIES):
+            if not lost:
+                break
+            there = await self.find_people(sorted(lost))
+            people = {person_id: one for person_id, one in people.items() if person_id not in lost} | there
+            faces = [(person_id, face.face_id) for person_id, one in there.items() for face in one.faces]
+            read = await self._vectors(faces)
+            vectors = vectors | read
+            lost = {person_id for person_id, face_id in faces if (person_id, face_id) not in read}
+        return people, vectors
+
     async def _ranked(self, probe: Vector, near: Sequence[Near], having: Sequence[Entry]) -> list[Hit]:
         """The people of these faces by their best face, without those who are deleted, expired or filtered out."""
         people = await self.find_people(list(dict.fromkeys(face.person_id for face in near)))
+        vectors = await self._vectors([(face.person_id, face.face_id) for face in near])
+        lost = {face.person_id for face in near if (face.person_id, face.face_id) not in vectors}
+        people, vectors = await self._with_record(lost & people.keys(), people, vectors)
         exact = probe.astype(np.float64)
         hits = []
-        for (person_id, face_id), vector in (await self._vectors([(f.person_id, f.face_id) for f in near])).items():
+        for (person_id, face_id), vector in vectors.items():
             person = people.get(person_id)
             if person is None or not set(having) <= set(person.entries):
                 continue

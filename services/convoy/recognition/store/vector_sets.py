@@ -75,9 +75,13 @@ class VectorSetStore:
 
     async def settle(self, gallery: Gallery, version: int, people: Sequence[Settled], force: bool = False) -> None:
         """Make the sets agree with these states, which were read at `version` of the gallery or later."""
-        for start in range(0, len(people), AT_ONCE):
-            page = people[start : start + AT_ONCE]
-            await asyncio.gather(*(self._settle(gallery, version, each, force) for each in page))
+        # Whoever takes over the faces of another (MergePeople, RenamePerson) has them before the other is gone: so a
+        # search meanwhile finds them under one of the two names.
+        for are_there in (True, False):
+            some = [each for each in people if (each.person is not None) is are_there]
+            for start in range(0, len(some), AT_ONCE):
+                page = some[start : start + AT_ONCE]
+                await asyncio.gather(*(self._settle(gallery, version, each, force) for each in page))
 
     async def _settle(self, gallery: Gallery, version: int, settled: Settled, force: bool) -> None:
         person, quantization = settled.person, _sets(gallery).quantization
