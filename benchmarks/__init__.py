@@ -10,6 +10,7 @@ instance_masks.py          masks of single cells beside connected components
 equal_compute.py           five detectors, five classifiers, and networks by depth, each with as much computing
 made_objects.py            pictures whose masks and points are known
 gallery_growth.py          known people missed as a gallery grows, and what several photos and their average bring
+command_start.py           how long a command takes, beside an earlier checkout
 picture_decoding.py        decoding an ordinary JPEG, beside an earlier checkout and OpenCV
 everyday.py                what networks say of everyday photographs (everyday.toml says what they show)
 recognition_index.py       search in memory

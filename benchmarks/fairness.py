@@ -86,7 +86,18 @@ def main() -> None:
         with serving("classification", options.models, False, CONVOY_TOKENS_FILE=str(tokens)) as served:
             asyncio.run(_calm(served.port, request, calm, 2))
             quiet = asyncio.run(_calm(served.port, request, calm, options.seconds))
-            command = [sys.executable, "-m", "benchmarks.fairness", *sys.argv[1:], "--flood", str(served.port), flood]
+            command = [
+                "nice",
+                "-n",
+                "19",
+                sys.executable,
+                "-m",
+                "benchmarks.fairness",
+                *sys.argv[1:],
+                "--flood",
+                str(served.port),
+                flood,
+            ]
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
                 time.sleep(2)
                 beside = asyncio.run(_calm(served.port, request, calm, options.seconds))

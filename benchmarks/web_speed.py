@@ -41,6 +41,7 @@ NETWORK = "mobilenet-v2.uint8"
 PEERS = ("bentoml", "litserve")
 CALLERS = (1, 32)
 GRPC, REST, JSON = "gRPC", "REST, a JPEG as body", "Connect, JSON with base64"
+FORM = "REST over HTTP/1.1, a form as curl sends it"
 REST_PATH = "/v1/classify?top_k=1"
 
 
@@ -61,15 +62,13 @@ def door_before(service: Served) -> Iterator[Served]:
 
 
 def targets_of(service: int, door: int, jpeg: bytes) -> dict[str, Target]:
-    """The same JPEG and question in each of the ways, all over HTTP/2.
-
-    (Over HTTP/1.1 the door's status line has no words, and then h2load sees no status.)
-    """
+    """The same JPEG and question in each of the ways; over HTTP/2, where nothing else is said."""
     asked = {"images": [{"encoded": base64.b64encode(jpeg).decode()}], "topK": 1}
     at = f"http://127.0.0.1:{door}"
     return {
         GRPC: grpc_target(service, TYPED_DOOR, typed_request(jpeg)),
         REST: Target(at + REST_PATH, jpeg, ("content-type: image/jpeg",)),
+        FORM: form_target(at + REST_PATH, "image", jpeg),
         JSON: Target(at + TYPED_DOOR, json.dumps(asked).encode(), ("content-type: application/json",)),
     }
 
@@ -78,12 +77,15 @@ def target_of_peer(name: str, port: int, jpeg: bytes) -> Target:
     """A JPEG as each of them takes a file."""
     if name == "bentoml":
         return Target(f"http://127.0.0.1:{port}/classify", jpeg, ("content-type: image/jpeg",), http1=True)
+    return form_target(f"http://127.0.0.1:{port}/predict", "images", jpeg)
+
+
+def form_target(url: str, name: str, jpeg: bytes) -> Target:
+    """A JPEG as a file of a form over HTTP/1.1."""
     edge = "convoy-benchmark"
-    head = f'--{edge}\r\nContent-Disposition: form-data; name="images"; filename="images"\r\n\r\n'
+    head = f'--{edge}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n\r\n'
     body = head.encode() + jpeg + f"\r\n--{edge}--\r\n".encode()
-    return Target(
-        f"http://127.0.0.1:{port}/predict", body, (f"content-type: multipart/form-data; boundary={edge}",), http1=True
-    )
+    return Target(url, body, (f"content-type: multipart/form-data; boundary={edge}",), http1=True)
 
 
 def compare(folder: Path, repeats: int, seconds: float, peers: list[str]) -> dict[str, object]:
@@ -113,7 +115,11 @@ def compare(folder: Path, repeats: int, seconds: float, peers: list[str]) -> dic
                 for name, target in asked.items():
                     runs[name, callers].append(measure(target, callers, seconds, used[name]))
         first_page = first_page_s(door)
-    return summary(runs) | {"first page of the console, s": first_page, "not_measured": failed}
+    return summary(runs) | {
+        "first page of the console, s": first_page,
+        "JPEG, kB": round(len(jpeg) / 1000),
+        "not_measured": failed,
+    }
 
 
 def measure(target: Target, callers: int, seconds: float, servers: list[Served]) -> "Measured":

@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = Path("services/convoy/web/console/catalogue.json")
 PAGE_HEAD = """# Configuration
 
-Every service, the client and the command `convoy` are configured by environment variables alone. This page is generated
-from `services/convoy/core/setting_groups.py` by `make proto`. A service that finds a misspelt variable says so in its
-log, the command on standard error.
+Environment variables alone configure every service, the client and the command `convoy`. If a service finds a misspelt
+variable, it says so in its log. The command says so on standard error. `make proto` generates this page from
+`services/convoy/core/setting_groups.py`.
 """
 TABLE_HEAD = "| variable | default | values | meaning |\n|---|---|---|---|\n"
 ENV_HEAD = """\

@@ -74,9 +74,12 @@ def headers(path: str, **more: bytes) -> bytes:
     return b"".join(b"\0" + bytes([len(k)]) + k + bytes([len(v)]) + v for k, v in texts)
 
 
-async def ask(port: int, path: str, **more: bytes) -> bytes:
-    """Call a method with an empty message and odd headers; the raw headers of the answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def ask(port: int, path: str, host: str = "127.0.0.1", **more: bytes) -> bytes:
+    """Call a method with an empty message and odd headers; the raw headers of the answer.
+
+    host: the address of this machine from which the call comes.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(host, 0))
     writer.write(PREFACE)
     writer.write(frame(1, 4, 1, headers(path, **more)) + frame(0, 1, 1, bytes(5)))
     return await asyncio.wait_for(Stalled(reader, writer).end(), 30)

@@ -35,12 +35,11 @@ REQUEST = classification_pb2.ClassifyRequest(
 _CANCEL = (8).to_bytes(4)
 
 
-async def reset(port: int, until: float, is_whole: bool, host: str) -> int:
-    """Begin and reset calls on one connection until then, and on a new one where it is closed. Returns how many.
+async def reset(port: int, until: float, is_whole: bool, host: str, begun: Counter[str]) -> None:
+    """Begin and reset calls on one connection until then, and on a new one where it is closed. Counts them in `begun`.
 
     host: the address of this machine from which they come.
     """
-    begun = 0
     while (left_s := until - time.monotonic()) > 0:
         try:
             async with asyncio.timeout(min(left_s, 3600)):
@@ -50,47 +49,46 @@ async def reset(port: int, until: float, is_whole: bool, host: str) -> int:
             continue
         closed = asyncio.ensure_future(reader.read())
         try:
-            begun += await _reset_on(writer, until, is_whole, closed)
+            await _reset_on(writer, until, is_whole, closed, begun)
         except OSError:
             continue
         finally:
             closed.cancel()
             await asyncio.gather(closed, return_exceptions=True)
             writer.close()
-    return begun
 
 
-async def _reset_on(writer: asyncio.StreamWriter, until: float, is_whole: bool, closed: "asyncio.Future[bytes]") -> int:
+async def _reset_on(
+    writer: asyncio.StreamWriter, until: float, is_whole: bool, closed: "asyncio.Future[bytes]", begun: Counter[str]
+) -> None:
     begin = headers(CLASSIFY if is_whole else HEALTH)
     body = frame(0, 1, 0, b"\0" + len(REQUEST).to_bytes(4) + REQUEST) if is_whole else b""
     writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(4, 1, 0))
-    begun = 0
     for stream in range(1, 2**20, 2):
         place = stream.to_bytes(4)
         whole = body[:5] + place + body[9:] if is_whole else b""
         writer.write(frame(1, 4, stream, begin) + whole + frame(3, 0, stream, _CANCEL))
-        begun += 1
+        begun["calls"] += 1
         if stream % 100 == 99:
             await writer.drain()
             await asyncio.sleep(0)
             if closed.done() or writer.is_closing() or time.monotonic() > until:
                 break
-    return begun
 
 
-def flood(port: int, seconds: float, is_whole: bool, host: str, begun: list[int]) -> None:
+def flood(port: int, seconds: float, is_whole: bool, host: str, begun: Counter[str]) -> None:
     """Reset calls on CONNECTIONS connections for so long."""
 
     async def all_at_once() -> None:
         until = time.monotonic() + seconds
-        begun.extend(await asyncio.gather(*(reset(port, until, is_whole, host) for _ in range(CONNECTIONS))))
+        await asyncio.gather(*(reset(port, until, is_whole, host, begun) for _ in range(CONNECTIONS)))
 
     asyncio.run(all_at_once())
 
 
 def beside(address: str, seconds: float, is_whole: bool, host: str) -> tuple[int, list[str]]:
     """Flood a service of classification: how many calls were reset, and what a calm caller was answered, in order."""
-    said, begun = list[str](), list[int]()
+    said, begun = list[str](), Counter[str]()
     attack = threading.Thread(target=flood, args=(int(address.rpartition(":")[2]), seconds, is_whole, host, begun))
     content = health_pb2.HealthCheckRequest().SerializeToString()
     with grpc.insecure_channel(address, [("grpc.enable_retries", 0)]) as channel:
@@ -104,7 +102,7 @@ def beside(address: str, seconds: float, is_whole: bool, host: str) -> tuple[int
                     said.append(f"{name} {error.code().name}")
             time.sleep(0.05)
         attack.join()
-    return sum(begun), said
+    return begun["calls"], said
 
 
 def _until_served(address: str) -> None:

@@ -102,7 +102,7 @@ def complete(line: str, fleet: Fleet, **more: str) -> list[str]:
     """What bash would be told for a line."""
     words = line.split(" ")
     asked = {"_CONVOY_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-    program = "import sys; sys.argv[0] = 'convoy'; from convoy.cli.app import main; main()"
+    program = "import sys; sys.argv[0] = 'convoy'; from convoy.cli.__main__ import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env=environment(fleet) | asked | more,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from convoy.client import AsyncConvoy, Convoy, plans
 from convoy.client.answers.common import Box, Model
+from convoy.client.answers.faces import Faces
 from convoy.client.answers.galleries import GalleryPolicy
 from convoy.client.answers.recognition import Decision, Identification, Registration
 from convoy.client.answers.vision import Classification, Detections
@@ -204,6 +205,36 @@ def test_people_are_registered_and_named_in_streams(convoy: Convoy, gallery: str
     video = (plans.identify(gallery, portrait(number, noise=9)) for number in (2, 1, 3))
     named = [answer.faces[0].person for answer in convoy.stream(video) if isinstance(answer, Identification)]
     assert [person.person_id if person else None for person in named] == ["p2", "p1", None]
+
+
+def test_a_picture_without_a_face_is_an_answer_to_those_who_ask_so(convoy: Convoy, gallery: str) -> None:
+    convoy.register(gallery, "p1", [portrait(1)])
+    with pytest.raises(errors.FailedPrecondition, match="no face"):
+        convoy.identify(gallery, plain())
+    nobody = convoy.identify(gallery, plain(), allow_no_face=True)
+    assert (len(nobody), nobody.gallery_size, nobody.expected_false_positive_picture_rate) == (0, 1, 0.0)
+    seen = convoy.identify(gallery, portrait(1), allow_no_face=True)
+    assert [face.person.person_id for face in seen if face.person] == ["p1"]
+    video = (plans.identify(gallery, one, allow_no_face=allow) for one, allow in ((plain(), True), (plain(), False)))
+    empty, refused = convoy.stream(video)
+    assert isinstance(empty, Identification) and len(empty) == 0
+    assert isinstance(refused, errors.FailedPrecondition) and refused.reason == "NO_FACE"
+
+
+def test_small_faces_are_left_out_of_a_search(convoy: Convoy, gallery: str) -> None:
+    convoy.register(gallery, "p1", [portrait(1)])
+    assert len(convoy.identify(gallery, portrait(1), min_face_size=10)) == 1
+    assert len(convoy.identify(gallery, portrait(1), min_face_size=5000, allow_no_face=True)) == 0
+
+
+def test_faces_are_found_in_streams_without_embedding_them(convoy: Convoy) -> None:
+    pictures = [group([1, 2]), plain(), portrait(1)]
+    found = list(convoy.stream(plans.detect_faces(one) for one in pictures))
+    alone = [convoy.detect_faces(one) for one in pictures]
+    assert found == alone and [len(one) for one in alone] == [2, 0, 1]
+    assert [one.embedder for one in found if isinstance(one, Faces)] == [None, None, None]
+    followed = list(convoy.stream(plans.tracked(plans.detect_faces(group([1, 2]))) for _ in range(2)))
+    assert {face.track_id for one in followed if isinstance(one, Faces) for face in one} == {1, 2}
 
 
 def test_what_breaks_off_a_stream_reaches_the_caller(convoy: Convoy) -> None:

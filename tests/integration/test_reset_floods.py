@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -42,7 +43,9 @@ async def test_a_host_that_resets_its_calls_is_kept_out(tmp_path: Path) -> None:
     times: float = RESET_FLOODS._value.get()
     async with running("classification", write_repository(tmp_path)) as one:
         port = one.server.port
-        floods = [asyncio.create_task(reset(port, float("inf"), number % 2 == 0, FLOOD)) for number in range(4)]
+        floods = [
+            asyncio.create_task(reset(port, float("inf"), number % 2 == 0, FLOOD, Counter())) for number in range(4)
+        ]
         try:
             async with asyncio.timeout(60):
                 while RESET_FLOODS._value.get() == times:

@@ -55,6 +55,9 @@ async def test_signals_are_answered_in_order_and_bad_ones_refused(tmp_path: Path
         )
         assert converted.results[0].resampled and len(converted.results[0].labels) == 1
         assert converted.results[0].labels[0].probability == pytest.approx(best, abs=1e-3)
+        long = pb.Signal(samples=[0.5] * 1280, rate_hz=640)  # More than the thousand entries of other lists.
+        answer = await stub.ClassifySignal(pb.ClassifySignalRequest(signals=[long], model=MODEL, resample=True))
+        assert answer.results[0].labels[0].name == "high"
 
         bad = {
             "BAD_SIGNAL": [

@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+import wave
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +44,9 @@ ELSEWHERE = {
     r"convoy register ada ada.jpg --gallery staff --min-liveness": "tests/integration/test_face_classifiers.py",
     r"convoy health$": "tests/integration/test_cli.py; here the page has turned TLS on",
     r"printf ": "tests/integration/test_door_keys.py",
+    r"convoy segment-volume": "tests/integration/test_volumes.py, with a model that takes volumes",
+    r"convoy (gallery create shelf|register nut|identify unknown|embed unknown)": "tests/integration/test_things.py; "
+    "the page makes the embedder",
 }
 # What pages take for granted: galleries that are there already, with Ada in them.
 GALLERIES = {"docs/client.md": "staff", "docs/how-to/erase-a-person.md": "staff"}
@@ -55,7 +60,13 @@ def lines_of(page: Path) -> list[str]:
         for block in blocks
         for line in re.sub(r"\\\n|\|\n", lambda m: m[0][0].strip("\\"), block).splitlines()
     )
-    return [line for line in lines if line and not line.startswith("#")]
+    settings, found = "", []
+    for line in lines:
+        if re.fullmatch(r'[a-z_]+="[^"]*"', line):  # A variable for the lines after it.
+            settings += f"{line}; "
+        elif line and not line.startswith("#"):
+            found.append(settings + line)
+    return found
 
 
 def elsewhere(line: str) -> str | None:
@@ -85,8 +96,11 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             faces = models / source.name if source.name.startswith("face-") else source
             if faces.exists():
                 (merged / source.name).symlink_to(faces)
-    with Fleet(tmp_path_factory.mktemp("data"), merged, free_ports(), metrics=False, web_port=free_range(1)) as started:
-        yield started
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONVOY_ADMIN", "true")  # A page loads a model.
+        data, web_port = tmp_path_factory.mktemp("data"), free_range(1)
+        with Fleet(data, merged, free_ports(), metrics=False, web_port=web_port) as started:
+            yield started
 
 
 @pytest.fixture
@@ -103,7 +117,11 @@ def folder(tmp_path: Path) -> Path:
     for inner in ("photos/bob", "secrets/faces", "secrets/recognition", "smooth"):
         (tmp_path / inner).mkdir(parents=True)
     (tmp_path / "photos" / "bob" / "1.jpg").write_bytes(encode(portrait(2), ".jpg"))
-    (tmp_path / "key").write_bytes(os.urandom(32))
+    (tmp_path / "key").write_bytes(b64encode(os.urandom(32)))
+    (tmp_path / "beats.csv").write_text("0.5\n" * 1000)
+    with wave.open(str(tmp_path / "beats.wav"), "wb") as sound:
+        sound.setparams((1, 2, 200, 2000, "NONE", ""))
+        sound.writeframes(bytes(4000))
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     (tmp_path / "exported_models").symlink_to(ROOT / "exported_models")
     return tmp_path
@@ -129,7 +147,7 @@ def test_the_commands_of_a_page_run(page: Path, fleet: Fleet, folder: Path) -> N
         if elsewhere(line) is None:
             here = line.replace("localhost:8080", str(fleet.web_url).partition("//")[2])
             here = re.sub(r"127\.0\.0\.1:(5005\d)", lambda found: ported(fleet, int(found[1])), here)
-            here = re.sub(r"^curl ", "curl -fsS ", here)
+            here = re.sub(r"\bcurl ", "curl -fsS ", here)
             here = re.sub(r"(convoy person delete .*)", r"\1 --yes", here)
             done = subprocess.run(["bash", "-c", here], cwd=folder, env=environment, capture_output=True, text=True)
             assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"

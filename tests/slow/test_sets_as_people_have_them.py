@@ -4,23 +4,31 @@ Each set is built here, wrong in the ways that such sets are. A recipe is copied
 `edits` are the fields that its first refusal, or the data's own description, makes necessary.
 """
 
+import asyncio
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from convoy.core.models.loaded_model import verify_model
+from convoy.client import AsyncConvoy
+from convoy.client.answers.vision import Classification, Label
+from convoy.core.manifest import load_manifest
+from convoy.core.pictures.decoding import decode_image
 from convoy_training.cli import app
 from convoy_training.data import archive
 from convoy_training.data.faults import collecting
 from convoy_training.errors import TrainingError
+from convoy_training.prediction.answering import Answer, open_answerer
 from convoy_training.recipe_file import load_recipe
 from PIL import Image
 from typer.testing import CliRunner
+
+from tests.serving import running
 
 RANDOM = np.random.default_rng(0)
 
@@ -119,6 +127,9 @@ def many_lines(root: Path) -> None:
             put(root, f"{split}/{n}.jpg", photo())
 
 
+LOW = 1e-4
+"""A score that objects reach even if the network has hardly learnt, so that there is something to compare."""
+
 DETECTION: dict[str, Any] = {"task": "detection", "input_size": 64, "widths": [4, 8, 8, 8, 8]}
 SETS: dict[str, tuple[Callable[[Path], None], dict[str, Any], str, list[str], bool]] = {
     # how it is built, the recipe, what its first refusal says, the edits, whether it is trained and published too
@@ -161,7 +172,40 @@ def test_a_set_trains_after_at_most_two_edits(name: str, tmp_path: Path, monkeyp
     options = [word for edit in edits for word in ("--set", edit)]
     run("fit", "own.yaml", "--run", "run", "--accelerator", "cpu", *options)
     run("export", "run")
-    assert verify_model(Path("exported_models/own/1")).metrics
+    model = Path("exported_models/own/1")
+    assert load_manifest(model).metrics
+    pictures = [file.read_bytes() for file in sorted(Path("set").rglob("[0-9]*.jpg"))[-3:]]
+    for picture, served in zip(pictures, asyncio.run(ask(fields["task"], pictures)), strict=True):
+        check_answer(served, open_answerer(model, LOW).answer(decode_image(picture)))
+
+
+async def ask(service: Any, pictures: list[bytes]) -> list[Any]:
+    """What the service answers that serves the published model."""
+    async with (
+        running(service, Path("exported_models")) as served,
+        AsyncConvoy(**{service: f"127.0.0.1:{served.server.port}"}) as convoy,
+    ):
+        ways: dict[str, Any] = {
+            "classification": convoy.classify, "segmentation": convoy.segment,
+            "detection": partial(convoy.detect, detection_threshold=LOW),
+        }  # fmt: skip
+        return [await ways[service](picture) for picture in pictures]
+
+
+def check_answer(served: Any, expected: Answer) -> None:
+    """Holds a served answer against what the published graph says when it is asked directly."""
+    assert served.model.name == "own" and expected.found
+    if expected.mask is not None:
+        np.testing.assert_array_equal(served.mask, expected.mask)
+        return
+    rows = served.labels if isinstance(served, Classification) else served.detections
+    assert [row.label for row in rows] == [one.label for one in expected.found]
+    scores = [row.probability if isinstance(row, Label) else row.score for row in rows]
+    np.testing.assert_allclose(scores, [one.score for one in expected.found], atol=1e-5)
+    for row, one in zip(rows, expected.found, strict=True):
+        if one.box_xyxy:
+            box = row.box
+            np.testing.assert_allclose([box.x_min, box.y_min, box.x_max, box.y_max], one.box_xyxy, atol=0.01)
 
 
 def run(*words: str) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 from convoy.fleet import Fleet, free_ports
+from convoy.fleet.ports import free_range
 from convoy.testing.pictures import encode, plain
 from convoy.testing.tiny_models import write_repository
 
@@ -24,8 +25,7 @@ PICTURE = encode(plain((220, 20, 20)))
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_range(1)
     models: Path = write_repository(tmp_path_factory.mktemp("models"))
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("CONVOY_WEB_DOORS", "compreface,deepstack,rekognition")

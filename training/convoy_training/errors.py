@@ -4,6 +4,7 @@ TrainingError
 ├── RecipeError      a field of the YAML file or of the command line
 ├── LabelError       a label file: names file, line and reason
 ├── DivergenceError  the loss is no longer a number
+├── ShortageError    the memory is too small for the training
 ├── CheckpointError  a checkpoint that cannot be read, or that belongs to another architecture
 └── ExportError      a model that cannot be published, such as a graph that answers differently in ONNX Runtime
 """
@@ -32,6 +33,10 @@ class LabelError(TrainingError):
 
 class DivergenceError(TrainingError):
     """The loss became NaN or infinite."""
+
+
+class ShortageError(TrainingError):
+    """The memory does not hold what a step needs."""
 
 
 class CheckpointError(TrainingError):

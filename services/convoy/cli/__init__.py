@@ -1,5 +1,6 @@
 """The command `convoy`: one group of commands a file.
 
+__main__.py         starts the command, quiet under Ctrl-C while it loads
 app.py              puts the groups together; the help of `convoy` itself
 vision.py           convoy classify, embed, detect, segment, faces
 volumes.py          convoy segment-volume
@@ -46,6 +47,9 @@ No module imports anything heavy before a command needs it, so that `convoy --he
 
 import os
 import signal
+
+INTERRUPTED = 128 + signal.SIGINT
+"""The exit code after Ctrl-C, as a shell reports a program that SIGINT ended."""
 
 if os.getpid() == 1:
     # The first process of a container ignores SIGTERM until it has a handler, and imports take seconds.

@@ -54,8 +54,10 @@ if "_CONVOY_COMPLETE" in os.environ:
 
 
 def _point_out_misspelt() -> None:
-    """Point out CONVOY_* variables that nothing reads. Without such variables this costs no import."""
-    if any(name.startswith("CONVOY_") for name in os.environ):
+    """Point out CONVOY_* variables that nothing reads. The client's own variables cost no import."""
+    from convoy.core.client_settings import VARIABLES
+
+    if any(name.startswith("CONVOY_") and name not in VARIABLES for name in os.environ):
         from convoy.core.settings import misspelt_variables
 
         for variable, meant in misspelt_variables().items():
@@ -123,8 +125,3 @@ def convoy(
         _choose_fleet(fleet_name)
     if context.invoked_subcommand != "serve":  # A service says this in its log.
         _point_out_misspelt()
-
-
-def main() -> None:
-    """Run the command."""
-    app()

@@ -46,7 +46,7 @@ def explain(
     """Show which places of pictures make a model say what it says.
 
     Each place is covered in turn; where the score falls, the place speaks for the label (red), where it rises, against
-    it (blue). `fall` is the largest fall, and x and y say where it is.
+    it (blue). `fall` is the largest fall, and `at` says where it is: x,y.
 
     Example: **convoy explain photo.jpg --label dog --draw out.png**
     """
@@ -68,13 +68,13 @@ def explain(
             return convoy.explain_segmentation(photo, label, place=edges, model=model, cells=cells)
         return convoy.explain(photo, label, model=model, cells=cells)
 
-    inquiry = Inquiry(ask, ("label", "score ", "fall ", "x ", "y "), lambda answer: [_row(answer)])
+    inquiry = Inquiry(ask, ("label", "score ", "fall ", "at"), lambda answer: [_row(answer)])
     answer_all(photos, inquiry, as_json, force, drawing=(draw, draw_explanation))
 
 
 def _row(answer: Any) -> tuple[str, ...]:
     place = answer.strongest
-    return answer.label, f"{answer.score:.3f}", f"{answer.heat.max():.3f}", f"{place.x:.0f}", f"{place.y:.0f}"
+    return answer.label, f"{answer.score:.3f}", f"{answer.heat.max():.3f}", f"{place.x:.0f},{place.y:.0f}"
 
 
 def _only_with_scores(explanation: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from convoy.cli import INTERRUPTED
 from convoy.cli.failures import ExitCode, in_our_words, politely
 from convoy.cli.migration.layouts import Layout
 from convoy.cli.output import AsJson, print_json, print_table, progress
@@ -24,7 +25,6 @@ app = typer.Typer(
     help="Bring people from other systems. Each photo is looked at anew and checked as by `convoy register`; no vector "
     "of theirs is taken. You may stop a migration at any moment, and the same command goes on.",
 )
-INTERRUPTED = 130
 SHOWN = 20
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say who would come, and what would not; change nothing.")]
 Report = Annotated[Path | None, typer.Option(help="Write what was refused or left out, with the reasons, here as CSV.")]

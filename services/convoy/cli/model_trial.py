@@ -148,7 +148,7 @@ def _answer(found: "Detection") -> "Answered":
 
 def _dot(image: "ImageRGB", x: float, y: float) -> "ImageRGB":
     """Draw a landmark: a small square in the colour of boxes."""
-    from convoy.drawing.drawing import colour_of
+    from convoy.drawing.colours import colour_of
 
     half = max(1, min(image.shape[:2]) // 300)
     top, left = max(0, round(y) - half), max(0, round(x) - half)

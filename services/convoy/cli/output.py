@@ -5,9 +5,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from convoy.client.answers.common import Box
 
 # A table never breaks a name of up to so many characters.
 UNBROKEN = 24
@@ -21,6 +24,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document an
 def shown(path: Path | str) -> str:
     """A path as text that any file and terminal takes: bytes that are not UTF-8 appear as \\xNN."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def place_of(box: "Box") -> str:
+    """A rectangle in pixels as every table has it, and as `convoy explain --place` takes it: 10,20,110,220."""
+    return ",".join(f"{edge:.0f}" for edge in (box.x_min, box.y_min, box.x_max, box.y_max))
 
 
 def label_of(photo: Path) -> str:

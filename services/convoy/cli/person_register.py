@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convoy.cli import INTERRUPTED
 from convoy.cli.bulk_sources import Ids
 from convoy.cli.failures import ExitCode, in_our_words, politely
 from convoy.cli.output import AsJson, print_json, print_table, progress, shown
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from convoy.cli.bulk import Bulk
     from convoy.cli.bulk_sources import Outcome
 
-INTERRUPTED = 130
 COLUMNS = ("path", "person_id", "reason", "message")
 Source = Annotated[
     Path, typer.Argument(exists=True, help="A folder with a folder or a photo for each person, or a CSV file.")

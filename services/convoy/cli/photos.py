@@ -1,8 +1,8 @@
 """What all commands on pictures share: ask about each, continue after a bad one, draw, print."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,7 @@ AnyAngle = Annotated[
 Detail = Annotated[
     bool, typer.Option("--detail", help="Also find small faces in large pictures; takes up to 60 times as long.")
 ]
+MinSize = Annotated[int, typer.Option(min=0, help="Leave out faces narrower or lower than this many pixels.")]
 MinLiveness = Annotated[
     float | None,
     typer.Option(min=0.0, max=1.0, help="The lowest liveness; needs a network that judges it (CONVOY_FACE_LIVENESS)."),
@@ -106,10 +107,13 @@ def answer_all(photos: list[Path], inquiry: Inquiry, as_json: bool, force: bool 
         if isinstance(outcome, ConvoyError):
             errors.append((photo, outcome))
             continue
-        for paths, _, draw in targets:
-            errors += _draw(photo, paths[photo], outcome, draw, force)
-        if not as_json:
-            print_table(shown(photo), inquiry.columns, inquiry.rows(outcome), "nothing found")
+        failed = [one for paths, _, draw in targets for one in _draw(photo, paths[photo], outcome, draw, force)]
+        errors += failed
+        if as_json:
+            continue
+        print_table(shown(photo), inquiry.columns, inquiry.rows(outcome), "nothing found")
+        for path in [paths[photo] for paths, _, _ in targets if paths[photo] not in dict(failed)]:
+            typer.echo(f"convoy: wrote {shown(path)}", err=True)
     if as_json:
         print_json([_document(photo, outcome) for photo, outcome in outcomes])
     answers = [outcome for _, outcome in outcomes if not isinstance(outcome, ConvoyError)]
@@ -156,9 +160,6 @@ def _ask(photos: list[Path], inquiry: Inquiry, may_print: bool) -> Iterator[Any]
 
     may_print: the caller prints answers meanwhile, so that a bar would stand in their way on a terminal.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     from convoy.client import Convoy
 
     def ask(photo: Path) -> Any:
@@ -172,15 +173,25 @@ def _ask(photos: list[Path], inquiry: Inquiry, may_print: bool) -> Iterator[Any]
         except OSError as error:
             return NotFound("NO_PHOTO", f"the file cannot be read: {error.strerror}")
 
-    console = Console(stderr=True)
-    quiet = len(photos) < BAR_FROM or not console.is_terminal or (may_print and sys.stdout.isatty())
-    with Convoy() as convoy, ThreadPoolExecutor(AT_ONCE) as pool:
+    has_bar = len(photos) >= BAR_FROM and sys.stderr.isatty() and not (may_print and sys.stdout.isatty())
+    pool = ThreadPoolExecutor(AT_ONCE)
+    with Convoy() as convoy:
         answers = [pool.submit(ask, photo) for photo in photos]
         try:
-            for answer in track(answers, "asking", len(photos), console=console, transient=True, disable=quiet):
+            for answer in _with_bar(answers) if has_bar else answers:
                 yield answer.result()
-        finally:  # Whoever reads may have read enough: then nobody needs the other answers.
+        finally:
+            # After Ctrl-C, or when whoever reads has read enough, nobody needs the other answers. Nothing waits here
+            # for calls under way: the client ends them when it closes.
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _with_bar(answers: Sequence[Future[Any]]) -> Iterable[Future[Any]]:
+    """The answers, with a bar on standard error that moves as they are taken."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(answers, "asking", len(answers), console=Console(stderr=True), transient=True)
 
 
 def _draw(photo: Path, path: Path, answer: Any, draw: "Draw", force: bool) -> Iterator[tuple[Path, ConvoyError]]:
@@ -226,9 +237,9 @@ def _real(path: Path) -> object:
 
 def check_size(*photos: Path) -> None:
     """Check before reading that pictures fit into a message. InvalidArgument(MESSAGE_TOO_LARGE); OSError."""
-    from convoy.core.settings import read_settings
+    from convoy.client.settings import read_client_settings
 
-    most = read_settings().max_message_mb
+    most = read_client_settings().max_message_mb
     for photo in photos:
         if photo.stat().st_size > most << 20:
             message = f"'{photo}' is larger than a message may be: {most} MiB (CONVOY_MAX_MESSAGE_MB)"

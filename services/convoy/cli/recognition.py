@@ -9,7 +9,7 @@ import typer
 
 from convoy.cli.completion import galleries, people
 from convoy.cli.failures import ExitCode, politely, tell_failure
-from convoy.cli.output import AsJson, label_of, print_json, print_table, shown
+from convoy.cli.output import AsJson, label_of, place_of, print_json, print_table, shown
 from convoy.cli.photos import (
     AnyAngle,
     Detail,
@@ -17,6 +17,7 @@ from convoy.cli.photos import (
     Force,
     Inquiry,
     MinLiveness,
+    MinSize,
     Photos,
     answer_all,
     check_size,
@@ -149,6 +150,7 @@ def identify(
         ),
     ] = 0,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
+    min_size: MinSize = 0,
     where: Annotated[
         list[str] | None, typer.Option(help="Only people with the fact KEY=VALUE; you may repeat it.")
     ] = None,
@@ -175,6 +177,7 @@ def identify(
             match_threshold=threshold,
             false_positive_identification_rate=fpir,
             largest=largest,
+            min_face_size=min_size,
             filter=read_facts(where),
             tags=tag or (),
             rate_unit=rate_unit,
@@ -183,7 +186,7 @@ def identify(
             detail=detail,
             min_liveness=min_liveness,
         ),
-        ("face at", "decision", "who", "similarity ", "threshold ", "margin ", "also near"),
+        ("place", "decision", "who", "similarity ", "threshold ", "margin ", "also near"),
         lambda answer: [_identified_row(found) for found in answer],
         lambda answer: not any(found.person for found in answer),
         frozenset({"NO_FACE"}),
@@ -265,17 +268,13 @@ def read_facts(facts: list[str] | None) -> dict[str, str]:
 def _tell_of_several(photo: Path, face: "Face", found: int) -> None:
     """If a picture shows several faces, say which one was compared."""
     if found > 1:
-        edges = (face.box.x_min, face.box.y_min, face.box.x_max, face.box.y_max)
-        x_min, y_min, x_max, y_max = map(round, edges)
-        message = (
-            f"{photo} shows {found} faces; the largest was compared, from ({x_min}, {y_min}) to ({x_max}, {y_max})"
-        )
+        message = f"{photo} shows {found} faces; the largest was compared, at {place_of(face.box)}"
         typer.echo(f"convoy: {message}", err=True)
 
 
 def _identified_row(found: "IdentifiedFace") -> tuple[str, ...]:
     """One row of the table. `who` is the match, the two people who are too close to tell apart, or who it is not."""
-    box, meant = found.face.box, {"MATCH": 1, "AMBIGUOUS": 2}.get(found.decision.value, 0)
+    meant = {"MATCH": 1, "AMBIGUOUS": 2}.get(found.decision.value, 0)
     if elsewhere := found.named_elsewhere:
         who, best = f"not {elsewhere.name}", f"{elsewhere.similarity:.3f}"
     else:
@@ -284,7 +283,7 @@ def _identified_row(found: "IdentifiedFace") -> tuple[str, ...]:
         best = f"{found.matches[0].similarity:.3f}" if found.matches else ""
     margin = f"{found.margin:.3f}" if len(found.matches) > 1 else ""
     return (
-        f"{box.centre.x:.0f},{box.centre.y:.0f}",
+        place_of(found.face.box),
         found.decision.value,
         who,
         best,

@@ -64,7 +64,7 @@ def track(
 
     def ask(frame: "Frame") -> Any:
         if faces:
-            return plans.embed_faces(frame.image_rgb, detection_threshold=threshold)
+            return plans.detect_faces(frame.image_rgb, detection_threshold=threshold)
         return plans.detect(frame.image_rgb, model=model, detection_threshold=threshold, labels=label or ())
 
     tracks: dict[int, Track] = {}

@@ -7,8 +7,8 @@ import typer
 
 from convoy.cli.completion import models
 from convoy.cli.failures import politely
-from convoy.cli.output import AsJson
-from convoy.cli.photos import AnyAngle, Detail, DrawTo, Force, Inquiry, Photos, answer_all, drawn
+from convoy.cli.output import AsJson, place_of
+from convoy.cli.photos import AnyAngle, Detail, DrawTo, Force, Inquiry, MinSize, Photos, answer_all, drawn
 
 if TYPE_CHECKING:
     from convoy.client.answers.faces import Face
@@ -116,7 +116,7 @@ def detect(
             masks=masks,
             polygons=masks,
         ),
-        ("label", "score ", "x_min ", "y_min ", "x_max ", "y_max ", "pixels "),
+        ("label", "score ", "place", "pixels "),
         lambda answer: [_detection_row(found) for found in answer],
         lambda answer: require and not len(answer),
         service="detection",
@@ -125,8 +125,7 @@ def detect(
 
 
 def _detection_row(found: "Detection") -> tuple[str, ...]:
-    edges = (f"{edge:.0f}" for edge in vars(found.box).values())
-    return (found.label, f"{found.score:.2f}", *edges, str(found.mask.area) if found.mask else "")
+    return found.label, f"{found.score:.2f}", place_of(found.box), str(found.mask.area) if found.mask else ""
 
 
 def segment(
@@ -164,7 +163,7 @@ def faces(
         float | None,
         typer.Option(min=0.0, max=1.0, help="Leave out faces below this score; by default the detector's own."),
     ] = None,
-    min_size: Annotated[int, typer.Option(min=0, help="Leave out faces narrower or lower than this many pixels.")] = 0,
+    min_size: MinSize = 0,
     largest: Annotated[bool, typer.Option("--largest", help="Only the largest face.")] = False,
     any_angle: AnyAngle = False,
     detail: Detail = False,
@@ -186,7 +185,7 @@ def faces(
             any_angle=any_angle,
             detail=detail,
         ),
-        ("score ", "quality ", "x_min ", "y_min ", "width ", "height ", "says"),
+        ("score ", "quality ", "place", "says"),
         lambda answer: [_face_row(face) for face in answer],
         lambda answer: require and not len(answer),
     )
@@ -194,7 +193,4 @@ def faces(
 
 
 def _face_row(face: "Face") -> tuple[str, ...]:
-    box = face.box
-    scores = f"{face.detection_score:.2f}", f"{face.quality.score:.2f}"
-    edges = (f"{number:.0f}" for number in (box.x_min, box.y_min, box.width, box.height))
-    return (*scores, *edges, face.describe())
+    return f"{face.detection_score:.2f}", f"{face.quality.score:.2f}", place_of(face.box), face.describe()

@@ -23,6 +23,7 @@ channels.py     opens connections: addresses and limits
 proxies.py      which calls may go through a proxy of the environment
 retries.py      which failed calls are repeated
 credentials.py  tokens and TLS
+settings.py     addresses, limits, tokens and TLS of the environment
 failures.py     turns a failed call into an error
 reachability.py  who listens at an address, asked once a call has failed
 __main__.py, fleet.py, probe.py   old names that work for one version more

@@ -13,9 +13,9 @@ import grpc.aio
 from convoy.client.credentials import Credentials
 from convoy.client.proxies import is_near
 from convoy.client.retries import SERVICE_CONFIG
+from convoy.client.settings import read_client_settings
 from convoy.core.api import ServiceName
 from convoy.core.errors import FailedPrecondition, InvalidArgument
-from convoy.core.settings import read_settings
 
 Channel = TypeVar("Channel")
 SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "xds:")
@@ -128,7 +128,7 @@ def connection(
     token: str | None = None,
 ) -> Connection:
     """A connection from arguments; what is None comes from CONVOY_* variables. Raises InvalidArgument(BAD_ARGUMENT)."""
-    settings = read_settings()
+    settings = read_client_settings()
     addresses: dict[ServiceName, str] = {
         "classification": classification or settings.classification_address,
         "detection": detection or settings.detection_address,

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import grpc
 
+from convoy.core.client_settings import ClientSettings
 from convoy.core.errors import FailedPrecondition, InvalidArgument
 from convoy.core.security.files import Watched, read_file
 from convoy.core.security.tls import Pem, client_tls
-from convoy.core.settings import Settings
 
 
 class Credentials:
     """Token and TLS by CONVOY_CLIENT_* variables; the argument `token` replaces theirs. `repr` hides both."""
 
-    def __init__(self, settings: Settings, token: str | None = None) -> None:
+    def __init__(self, settings: ClientSettings, token: str | None = None) -> None:
         """Raises FailedPrecondition(BAD_TLS, NO_FILE)."""
         self._tls = client_tls(settings)
         self._server_name = settings.client_server_name
-        self._token = token or settings.client_token.get_secret_value()
+        self._token = token or settings.client_token
         file = settings.client_token_file
         self._token_file = Watched([file], _reader(file)) if file and not self._token else None
 

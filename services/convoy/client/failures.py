@@ -14,7 +14,7 @@ from convoy.client.answers.recognition import read_registration
 from convoy.client.proxies import is_near
 from convoy.client.reachability import is_dead
 from convoy.core import errors
-from convoy.core.settings import proxy
+from convoy.core.client_settings import proxy
 from convoy.v1 import common_pb2, recognition_pb2
 
 TLS_FAILED = ("handshake", "ssl", "certificate")

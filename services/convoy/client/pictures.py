@@ -5,13 +5,15 @@ import re
 from collections.abc import Iterable
 from os import PathLike, fsdecode
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, Union
 
-import numpy as np
-import numpy.typing as npt
-
+from convoy.client.answers.answer import is_array
 from convoy.core.errors import InvalidArgument
 from convoy.v1 import common_pb2
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Channels: TypeAlias = Literal["rgb", "bgr"]
 """The order of an array's channels; OpenCV's is bgr."""
@@ -34,9 +36,9 @@ class ReadableFile(Protocol):
         """All bytes from where it stands."""
 
 
-Picture: TypeAlias = (
-    str | PathLike[str] | bytes | bytearray | memoryview | npt.NDArray[Any] | PillowImage | ReadableFile
-)
+Picture: TypeAlias = Union[
+    str, PathLike[str], bytes, bytearray, memoryview, "npt.NDArray[Any]", PillowImage, ReadableFile
+]
 """A path; the bytes of a picture file, or an open binary file (also a BytesIO); an array (uint8 RGB [H, W, 3] or grey
 [H, W], or float32 RGB from 0 to 1); or a Pillow image, whose EXIF orientation and colour profile are applied."""
 
@@ -57,7 +59,7 @@ def write_image(picture: Picture, channels: Channels = "rgb") -> common_pb2.Imag
         return common_pb2.Image(encoded=read_file(_path(fsdecode(picture))))
     if isinstance(picture, bytes | bytearray | memoryview):
         return common_pb2.Image(encoded=_no_text(bytes(picture)))
-    if isinstance(picture, np.ndarray):
+    if is_array(picture):
         return common_pb2.Image(raw=_write_array(picture, channels))
     if hasattr(picture, "convert") and hasattr(picture, "getbbox"):
         return common_pb2.Image(raw=_write_array(_upright(picture), "rgb"))
@@ -125,7 +127,7 @@ def _open_as_text() -> InvalidArgument:
     return InvalidArgument("BAD_ARGUMENT", 'this file is open as text; open it with "rb"')
 
 
-def _upright(image: Any) -> npt.NDArray[np.uint8]:
+def _upright(image: Any) -> "npt.NDArray[np.uint8]":
     """A Pillow image as a service decodes its file: upright, sRGB, on white; uint8 [H, W, 3]."""
     from convoy.core.pictures.colours import convert_image
     from convoy.core.pictures.orientation import orientation_in, turn
@@ -136,7 +138,9 @@ def _upright(image: Any) -> npt.NDArray[np.uint8]:
     return turn(pixels, orientation_in(exif) if isinstance(exif, bytes) else 1)
 
 
-def _write_array(pixels: npt.NDArray[Any], channels: Channels) -> common_pb2.RawImage:
+def _write_array(pixels: "npt.NDArray[Any]", channels: Channels) -> common_pb2.RawImage:
+    import numpy as np
+
     layouts = {
         (np.dtype(np.uint8), (3,)): common_pb2.PIXEL_FORMAT_BGR8 if channels == "bgr" else common_pb2.PIXEL_FORMAT_RGB8,
         (np.dtype(np.uint8), ()): common_pb2.PIXEL_FORMAT_GRAY8,

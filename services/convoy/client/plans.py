@@ -5,7 +5,7 @@ with Convoy() as convoy:
         ...
 """
 
-from convoy.client.operations.faces import embed_faces
+from convoy.client.operations.faces import detect_faces, embed_faces
 from convoy.client.operations.imaging import transform, transform_many
 from convoy.client.operations.recognition import identify, register
 from convoy.client.operations.tracking import tracked
@@ -15,6 +15,7 @@ __all__ = [
     "classify",
     "classify_many",
     "detect",
+    "detect_faces",
     "detect_many",
     "embed_faces",
     "identify",

@@ -3,14 +3,15 @@
 import os
 import wave
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from convoy.core.errors import InvalidArgument
 
-SignalLike: TypeAlias = npt.ArrayLike | str | os.PathLike[str]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+SignalLike: TypeAlias = Union["npt.ArrayLike", str, os.PathLike[str]]
 """Samples [T] or [T, channels], or the name of a .npy, .csv, .txt or .wav file that holds them."""
 TEXTS = (".csv", ".tsv", ".txt")
 _WIDTHS: dict[int, tuple[str, float, float]] = {
@@ -21,12 +22,14 @@ _WIDTHS: dict[int, tuple[str, float, float]] = {
 """By bytes of a WAV file's sample: its type, the value of silence, and of full scale."""
 
 
-def read_signal(signal: SignalLike, rate_hz: float | None = None) -> tuple[npt.NDArray[np.float32], float]:
+def read_signal(signal: SignalLike, rate_hz: float | None = None) -> "tuple[npt.NDArray[np.float32], float]":
     """The samples [T, channels] and the samples of each channel in a second.
 
     rate_hz: needed unless a WAV file says it. Samples of WAV lie between -1 and 1. InvalidArgument: NOT_A_SIGNAL, or
     BAD_ARGUMENT if nobody says the rate, or the file says another.
     """
+    import numpy as np
+
     told = None
     if isinstance(signal, str | os.PathLike):
         samples, told = _read_file(Path(signal))
@@ -54,6 +57,8 @@ def _read_file(file: Path) -> tuple[Any, float | None]:
         if kind == ".wav":
             return _read_wave(file)
         if kind == ".npy":
+            import numpy as np
+
             return np.load(file, allow_pickle=False), None
         if kind in TEXTS:
             return _read_text(file), None
@@ -62,8 +67,10 @@ def _read_file(file: Path) -> tuple[Any, float | None]:
     raise InvalidArgument("NOT_A_SIGNAL", f"'{file}': signals are read from .npy, .wav, {', '.join(TEXTS)}")
 
 
-def _read_text(file: Path) -> npt.NDArray[np.float32]:
+def _read_text(file: Path) -> "npt.NDArray[np.float32]":
     """A row for each moment, a column for each channel; a first line of names is skipped."""
+    import numpy as np
+
     lines = [line for line in file.read_text("utf-8-sig").splitlines() if line.strip()]
     if not lines:
         raise ValueError("it is empty")
@@ -80,7 +87,9 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def _read_wave(file: Path) -> tuple[npt.NDArray[np.float32], float]:
+def _read_wave(file: Path) -> "tuple[npt.NDArray[np.float32], float]":
+    import numpy as np
+
     with wave.open(str(file), "rb") as sound:
         width, channels, rate = sound.getsampwidth(), sound.getnchannels(), sound.getframerate()
         if width not in _WIDTHS:

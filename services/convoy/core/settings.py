@@ -1,10 +1,11 @@
-"""The settings: every CONVOY_* variable in one class, the only reader of the environment.
+"""The settings: every CONVOY_* variable in one class. Beside client_settings.py, it alone reads the environment.
 
 setting_groups.py defines the fields, with a class for each group.
 """
 
 import difflib
 import os
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from platformdirs import user_data_path
 from pydantic import ValidationError
 
 from convoy.core.api import ServiceName
+from convoy.core.client_settings import ClientSettings
 from convoy.core.errors import InvalidArgument
 from convoy.core.setting_groups import Access, Address, Client, Doors, Galleries, Group, Limits, Logs, Models, Web, Work
 
@@ -31,6 +33,12 @@ class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client, W
         """The model repositories. Unless CONVOY_MODELS is set, your own and those of an installed package come last."""
         return self.models if "models" in self.model_fields_set else (*self.models, own_models(), *packaged_models())
 
+    @property
+    def of_client(self) -> ClientSettings:
+        """The part that clients read."""
+        own = {one.name: getattr(self, one.name) for one in fields(ClientSettings)}
+        return ClientSettings(**own | {"client_token": self.client_token.get_secret_value()})
+
     def model_of(self, service: ServiceName) -> str:
         """The model of a service on pictures for calls that name none, as name or name:version.
 
@@ -41,12 +49,6 @@ class Settings(Address, Models, Work, Limits, Access, Logs, Galleries, Client, W
         own: str = getattr(self, field)
         is_set = field in self.model_fields_set and own
         return own if is_set or not self.model or service not in READ_THE_OLD_NAME else self.model
-
-
-def proxy() -> str:
-    """The proxy of the environment that gRPC uses for calls beyond this machine; empty for none."""
-    names = ("grpc_proxy", "https_proxy", "http_proxy")
-    return next((value for name in names if (value := os.environ.get(name, ""))), "")
 
 
 def own_models() -> Path:

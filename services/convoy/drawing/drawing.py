@@ -1,6 +1,5 @@
 """Draws answers into pictures of any size (uint8 RGB [H, W, 3]). Each function returns a new picture."""
 
-import colorsys
 from collections.abc import Iterable, Sequence
 
 import cv2
@@ -14,10 +13,9 @@ from convoy.client.answers.recognition import Decision, Identification, Identifi
 from convoy.client.answers.vision import Classification, Detection, Detections, Segmentation
 from convoy.core.pictures.heat import lay_over
 from convoy.drawing.caption_layout import place_captions
+from convoy.drawing.colours import BLACK, Colour, colour_of
 from convoy.drawing.objects import draw_points, paint_masks
 from convoy.drawing.text import (
-    BLACK,
-    Colour,
     add_legend_below,
     add_line_below,
     text_size,
@@ -31,13 +29,6 @@ RED: Colour = (219, 68, 55)
 AMBER: Colour = (240, 160, 32)
 BLUE: Colour = (40, 120, 220)
 DECISION_COLOURS = {Decision.MATCH: GREEN, Decision.NO_MATCH: RED, Decision.AMBIGUOUS: AMBER}
-GOLDEN_ANGLE = 0.381966
-
-
-def colour_of(index: int) -> Colour:
-    """The colour of a class. The colours of neighbouring classes differ as much as possible."""
-    red, green, blue = colorsys.hsv_to_rgb((0.58 + index * GOLDEN_ANGLE) % 1.0, 0.75, 0.9)
-    return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def draw_classification(image_rgb: ImageRGB, answer: Classification, most: int = 3) -> ImageRGB:

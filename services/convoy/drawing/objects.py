@@ -7,7 +7,7 @@ import numpy as np
 
 from convoy.client.answers.common import ImageRGB
 from convoy.client.answers.vision import Detection
-from convoy.drawing.text import Colour
+from convoy.drawing.colours import Colour
 
 POINT: Colour = (240, 160, 32)
 LEAST_SCORE = 0.5

@@ -7,10 +7,8 @@ import numpy as np
 
 from convoy.client.answers.common import ImageRGB
 from convoy.drawing.caption_layout import MIN_TEXT, caption_height, caption_padding, shorten
+from convoy.drawing.colours import BLACK, Colour, ink_on
 
-Colour = tuple[int, int, int]
-WHITE: Colour = (255, 255, 255)
-BLACK: Colour = (20, 20, 20)
 FONT = cv2.FontFace("sans")
 
 
@@ -22,7 +20,7 @@ def write_caption(picture: ImageRGB, text: str, left_top: tuple[int, int], colou
     left = max(0, min(left_top[0], picture.shape[1] - width))
     top = max(0, min(left_top[1], picture.shape[0] - height))
     cv2.rectangle(picture, (left, top), (left + width, top + height), colour, cv2.FILLED)
-    _put(picture, text, (left + padding, top + round(size * 1.12)), WHITE, size)
+    _put(picture, text, (left + padding, top + round(size * 1.12)), ink_on(colour), size)
 
 
 def write_legend(picture: ImageRGB, lines: Sequence[tuple[str, Colour]]) -> None:
@@ -62,7 +60,7 @@ def add_title_below(image_rgb: ImageRGB, text: str, colour: Colour = BLACK, heig
     """The picture with a title in a bar below it. The text is made smaller until it fits."""
     bar = np.full((height, image_rgb.shape[1], 3), colour, np.uint8)
     size = next((size for size in range(height // 2, 6, -1) if text_width(text, size) <= bar.shape[1] - 12), 6)
-    bar = _put(bar, text, (6, height - (height - size) // 2 - size // 6), WHITE, size)
+    bar = _put(bar, text, (6, height - (height - size) // 2 - size // 6), ink_on(colour), size)
     return np.vstack([image_rgb, bar])
 
 

@@ -53,6 +53,8 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
     async def EmbedFaces(self, request: pb.EmbedFacesRequest, context: Context) -> pb.EmbedFacesResponse:
         """Find every face and embed it."""
         check_image_count(request.images, self._host.settings.max_images_per_call)
+        if request.without_embeddings:
+            return await self._only_found(request, context)
         until, model = deadline(context), await self._pipeline.embedder(request.embedder, request.embedder_sha256)
         photos = await self._pipeline.detect(request.images, _options(request.options), until)
         photos = await self._pipeline.embed(model, photos, until)
@@ -62,6 +64,13 @@ class FaceServicer(faces_pb2_grpc.FaceServiceServicer):
             detector=model_ref(self._pipeline.detector.manifest),
             embedder=embedder,
             embedder_sha256=model.manifest.sha256,
+        )
+
+    async def _only_found(self, request: pb.EmbedFacesRequest, context: Context) -> pb.EmbedFacesResponse:
+        photos = await self._pipeline.detect(request.images, _options(request.options), deadline(context))
+        return pb.EmbedFacesResponse(
+            results=[_faces(photo, crops=request.include_aligned_crops) for photo in photos],
+            detector=model_ref(self._pipeline.detector.manifest),
         )
 
     def EmbedFacesStream(

@@ -12,6 +12,7 @@ from typing import Self
 from convoy.client.blocking import Convoy
 from convoy.core.api import METRICS_PORT_OFFSET, SERVICES, WEB, ServiceName
 from convoy.core.errors import ConvoyError, NotFound, Unavailable
+from convoy.core.machine import LARGE_PAGES
 from convoy.core.serving.ports import check_port
 from convoy.core.settings import read_settings
 from convoy.fleet.embedded_redis import EmbeddedRedis
@@ -185,7 +186,7 @@ class Fleet:
         if self._model_set:
             environment["CONVOY_MODEL_SET"] = self._model_set
         command = [sys.executable, "-m", "convoy.cli", "serve", service]
-        return Process(service, command, self.data / "logs" / f"{service}.log", environment)
+        return Process(service, command, self.data / "logs" / f"{service}.log", environment, defaults=LARGE_PAGES)
 
     def _wait_until_serving(self, convoy: Convoy, service: ServiceName) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

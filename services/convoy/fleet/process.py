@@ -18,7 +18,8 @@ class Process:
 
     It has a process group of its own: Ctrl-C reaches only this process, which then decides who stops when. It runs
     under the orphan guard, which stops it when its standard input ends, and so also when this process is killed.
-    environment: variables beside those of this process; keep_open: open files that the command inherits.
+    environment: variables beside those of this process; keep_open: open files that the command inherits;
+    defaults: variables for those that this process has not.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class Process:
         log_path: Path,
         environment: Mapping[str, str] | None = None,
         keep_open: Sequence[int] = (),
+        defaults: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.log_path = log_path
@@ -39,7 +41,7 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env=os.environ | dict(environment or {}),
+                env=dict(defaults or {}) | os.environ | dict(environment or {}),
                 pass_fds=keep_open,
                 process_group=0,
             )

@@ -133,6 +133,7 @@ def read_search(request: pb.IdentifyRequest, is_coarse: bool = False) -> Search:
         min_liveness=request.min_liveness if request.HasField("min_liveness") else None,
         is_coarse=is_coarse,
         nearest=request.nearest,
+        allow_no_face=request.allow_no_face,
     )
 
 

@@ -39,7 +39,7 @@ class ServiceClient:
         self._service: ServiceName = service
         self._address = address
         self._make_stub = stub
-        self._credentials = Credentials(settings)
+        self._credentials = Credentials(settings.of_client)
         self._connection = Connection(
             {service: address}, settings.timeout_s, settings.max_message_mb << 20, self._credentials, may_proxy=False
         )

@@ -430,12 +430,15 @@ class EmbedFacesRequest(_message.Message):
     INCLUDE_ALIGNED_CROPS_FIELD_NUMBER: _builtins.int
     EMBEDDER_FIELD_NUMBER: _builtins.int
     EMBEDDER_SHA256_FIELD_NUMBER: _builtins.int
+    WITHOUT_EMBEDDINGS_FIELD_NUMBER: _builtins.int
     include_aligned_crops: _builtins.bool
     """Also return each face turned upright."""
     embedder_sha256: _builtins.str
     """SHA-256 of that embedder's graph, in hexadecimal, as a gallery is bound to it. The version with this graph answers,
     whatever its number is. It needs the embedder's name.
     """
+    without_embeddings: _builtins.bool
+    """Only find and judge the faces, as DetectFaces does. The response then names no embedder."""
     @_builtins.property
     def images(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Image]:
         """One picture or several, at most CONVOY_MAX_IMAGES_PER_CALL."""
@@ -456,10 +459,11 @@ class EmbedFacesRequest(_message.Message):
         include_aligned_crops: _builtins.bool = ...,
         embedder: _common_pb2.ModelRef | None = ...,
         embedder_sha256: _builtins.str = ...,
+        without_embeddings: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "embedder_sha256", b"embedder_sha256", "images", b"images", "include_aligned_crops", b"include_aligned_crops", "options", b"options"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder", "embedder_sha256", b"embedder_sha256", "images", b"images", "include_aligned_crops", b"include_aligned_crops", "options", b"options", "without_embeddings", b"without_embeddings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

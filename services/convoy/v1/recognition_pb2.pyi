@@ -1654,6 +1654,7 @@ class IdentifyRequest(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     MIN_LIVENESS_FIELD_NUMBER: _builtins.int
     NEAREST_FIELD_NUMBER: _builtins.int
+    ALLOW_NO_FACE_FIELD_NUMBER: _builtins.int
     gallery: _builtins.str
     """The gallery."""
     top_k: _builtins.int
@@ -1684,6 +1685,8 @@ class IdentifyRequest(_message.Message):
     """Also name so many nearest people of each face, however far they are, at most 1,000; unset means none. The decision, the
     matches and the threshold are the same with it and without.
     """
+    allow_no_face: _builtins.bool
+    """Answer a picture without a face with no faces. Otherwise the call ends with NO_FACE."""
     @_builtins.property
     def image(self) -> _common_pb2.Image:
         """The picture to search with."""
@@ -1718,10 +1721,11 @@ class IdentifyRequest(_message.Message):
         epoch: _builtins.str = ...,
         min_liveness: _builtins.float | None = ...,
         nearest: _builtins.int | None = ...,
+        allow_no_face: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "_nearest", b"_nearest", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "false_positive_identification_rate", b"false_positive_identification_rate", "image", b"image", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "nearest", b"nearest", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "_nearest", b"_nearest", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "criterion", b"criterion", "epoch", b"epoch", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "min_version", b"min_version", "nearest", b"nearest", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness", "_nearest", b"_nearest", "_rate_unit", b"_rate_unit", "_same_occasion", b"_same_occasion", "allow_no_face", b"allow_no_face", "criterion", b"criterion", "epoch", b"epoch", "exact", b"exact", "false_positive_identification_rate", b"false_positive_identification_rate", "filter", b"filter", "gallery", b"gallery", "image", b"image", "match_threshold", b"match_threshold", "min_liveness", b"min_liveness", "min_version", b"min_version", "nearest", b"nearest", "options", b"options", "rate_unit", b"rate_unit", "same_occasion", b"same_occasion", "tags", b"tags", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__min_liveness: _TypeAlias = _typing.Literal["min_liveness"]  # noqa: Y015
     _WhichOneofArgType__min_liveness: _TypeAlias = _typing.Literal["_min_liveness", b"_min_liveness"]  # noqa: Y015

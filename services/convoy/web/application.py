@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,6 +26,7 @@ from convoy.web.doors.frame import Desk, voice
 from convoy.web.doors.keys import Keys
 from convoy.web.doors.opening import open_doors, own_ports
 from convoy.web.holding import Holding, make_drawing_room, make_room
+from convoy.web.paths import Paths
 from convoy.web.rest import erasures, fleet, openapi, transfer
 from convoy.web.rest import routes as rest
 
@@ -59,10 +60,8 @@ def build(settings: Settings, connection: Connection) -> Applications:
     desk = Desk(backends, Keys(settings)) if doors else None
     drawing_room = make_drawing_room(limits, budget)
     foreign = [route for door in doors for route in door.routes(desk)] if desk else []
-    application: ASGIApp = Router(
-        [*foreign, *_routes(backends, limits, drawing_room)],
-        redirect_slashes=False,
-        default=_Console(directory=CONSOLE, html=True),
+    application: ASGIApp = Paths(
+        [*foreign, *_routes(backends, limits, drawing_room)], _Console(directory=CONSOLE, html=True)
     )
     if settings.web_origins:
         application = CORSMiddleware(
@@ -80,7 +79,7 @@ def build(settings: Settings, connection: Connection) -> Applications:
         (
             door.name,
             ports[door.name],
-            behind(Router(door.routes(desk), redirect_slashes=False), voice([door], alone=True)),
+            behind(Paths(door.routes(desk)), voice([door], alone=True)),
         )
         for door in doors
         if desk and door.name in ports

@@ -43,17 +43,17 @@ class Backends:
         """
         stub: Any = self._channel(service).unary_unary(method.path)
         call = stub(content, **self._terms(request))
-        answering, leaving = asyncio.ensure_future(_answer(call)), asyncio.ensure_future(gone(request))
+        leaving = asyncio.ensure_future(gone(request))
+        leaving.add_done_callback(lambda _: call.cancel())  # nothing, once it has ended
         try:
-            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                raise ClientGone
-            return answering.result()
+            answer: bytes = await call
+        except asyncio.CancelledError:
+            if leaving.done():
+                raise ClientGone from None
+            raise
         finally:
             leaving.cancel()
-            if not answering.done():
-                call.cancel()
-                answering.cancel()
+        return answer
 
     async def ask(self, request: Request, method: Method, service: ServiceName, message: Message) -> Any:
         """Make a call and read its answer. Raises ConvoyError with the service's reason, ClientGone."""
@@ -93,8 +93,3 @@ class Backends:
         if service not in self._channels:
             self._channels[service] = self._connection.open_aio(service)
         return self._channels[service]
-
-
-async def _answer(call: Any) -> bytes:
-    answer: bytes = await call
-    return answer

@@ -1,6 +1,7 @@
 """Whose request it is: the address that limits count, through the proxies that the settings name."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from starlette.requests import Request
@@ -38,9 +39,10 @@ class Clients:
         return address
 
     def _is_proxy(self, address: str) -> bool:
-        return _is_address(address) and any(ip_address(address) in network for network in self._proxies)
+        return bool(self._proxies) and _is_address(address) and any(ip_address(address) in n for n in self._proxies)
 
 
+@lru_cache(maxsize=4096)
 def _plain(address: str) -> str:
     """An IPv4 address as itself, also where a socket for both kinds writes ::ffff:192.0.2.1."""
     mapped = getattr(ip_address(address), "ipv4_mapped", None) if _is_address(address) else None

@@ -44,6 +44,10 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
+_DEFAULTS = [
+    (name.lower().encode(), value.encode()) for name, value in {"Cache-Control": "no-store", **SECURITY_HEADERS}.items()
+]
+_ID_HEADER = REQUEST_ID_KEY.encode()
 
 RespondOf: TypeAlias = Callable[[Scope], Callable[[ConvoyError], Response]]
 """How errors are told for a request: doors for other systems' clients have words of their own."""
@@ -165,7 +169,7 @@ class _Answer:
         # A body of HTTP/2 is a stream of its own, which ends with its answer.
         self._is_read = not has_body or scope.get("http_version") == "2"
         self._reason: dict[str, Any] = {}
-        self._span = begin_call(f"HTTP {scope['method']}", dict(headers))
+        self._span = begin_call(f"HTTP {scope['method']}", headers)
         self._id = begin_request(headers.get(REQUEST_ID_KEY, ""))
         self.code = 0
         calls_in_flight("web").inc()
@@ -185,11 +189,10 @@ class _Answer:
         if message["type"] == "http.response.start":
             self._has_begun = True
             self.code = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers[REQUEST_ID_KEY] = self._id
-            headers.setdefault("Cache-Control", "no-store")
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            raw = message["headers"] = [*message.get("headers", ()), (_ID_HEADER, self._id.encode())]
+            named = {name for name, _ in raw}
+            raw += [pair for pair in _DEFAULTS if pair[0] not in named]
+            headers = MutableHeaders(raw=raw)
             if self._origin and "Access-Control-Allow-Origin" not in headers:
                 # Errors are made outside the middleware that adds these; without them the page cannot read why.
                 headers["Access-Control-Allow-Origin"] = self._origin

@@ -1,6 +1,7 @@
 """Messages as JSON: as the Connect protocol has it, and as people read it in the REST answers."""
 
 import base64
+import json
 import re
 from collections.abc import Callable
 from functools import cache
@@ -13,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 
 from convoy.core.errors import InvalidArgument
 from convoy.core.security.scores import is_score
+from convoy.web.long_bytes import put, take_long_bytes
 
 Kind = TypeVar("Kind", bound=Message)
 Descriptor: TypeAlias = Any
@@ -28,11 +30,16 @@ def read_json(content: bytes, kind: type[Kind]) -> Kind:
         text = content.decode() or "{}"
         if not text.lstrip().startswith("{"):
             raise InvalidArgument("BAD_JSON", "the body is no JSON object")
-        return json_format.Parse(text, kind(), max_recursion_depth=MOST_DEPTH)
+        values = json.loads(text, object_pairs_hook=_each_once)
+        long = list(take_long_bytes(values, kind.DESCRIPTOR))
+        message = json_format.ParseDict(values, kind(), max_recursion_depth=MOST_DEPTH)
     except json_format.ParseError as error:
         raise refusal(error) from None
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidArgument("BAD_JSON", f"the body is not JSON: {_first_sentence(str(error))}") from None
+    for steps, content in long:
+        put(message, steps, content)
+    return message
 
 
 def read_binary(content: bytes, kind: type[Kind]) -> Kind:
@@ -74,6 +81,14 @@ def prefix_of(kind: EnumDescriptor) -> str:
     """What the names of an enum's values begin with: PhotoRefusal -> PHOTO_REFUSAL_."""
     unset: str = kind.values[0].name
     return unset.removesuffix("UNSPECIFIED")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)[:60]!r} stands there twice")
+    return values
 
 
 @cache

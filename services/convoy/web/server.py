@@ -20,6 +20,7 @@ from convoy.core.serving.metrics_page import MetricsPage
 from convoy.core.serving.ports import check_port
 from convoy.core.setting_groups import DoorName
 from convoy.core.settings import Settings
+from convoy.web import wire
 from convoy.web.application import build
 from convoy.web.tls import Certificates
 
@@ -63,6 +64,7 @@ class WebServer:
 
     def _serve(self, application: ASGIApp, port: int) -> int:
         """Serve an application; gives the port, which is another one for 0."""
+        wire.install()
         listener = _listen(self._settings.host, port)
         port = int(listener.getsockname()[1])
         config = _Config(self._certificates)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from convoy.client.credentials import Credentials
 from convoy.client.operations import models, people, recognition, vision
+from convoy.core.client_settings import ClientSettings
 from convoy.core.errors import InvalidArgument
-from convoy.core.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -31,5 +31,5 @@ def test_what_would_be_taken_for_something_else_is_refused(ask: Callable[[], obj
 
 def test_a_token_of_several_lines_is_refused_without_showing_it() -> None:
     with pytest.raises(InvalidArgument) as refused:
-        Credentials(Settings(), "secret\nsecond line").metadata()
+        Credentials(ClientSettings(), "secret\nsecond line").metadata()
     assert "CONVOY_CLIENT_TOKEN" in refused.value.message and "secret" not in refused.value.message

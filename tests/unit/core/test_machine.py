@@ -1,5 +1,9 @@
 """What the container lets a process have."""
 
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,3 +34,17 @@ def counted(cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(machine, "_CGROUP", cgroup)
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: set(range(8)))
     return machine.available_cores()
+
+
+def test_a_large_message_lies_in_large_pages() -> None:
+    chosen = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not chosen.exists() or "[never]" in chosen.read_text() or platform.libc_ver()[0] != "glibc":
+        pytest.skip("this system has no large pages for malloc")
+    code = "b = b'1' * (60 * 2**20); print(open('/proc/self/smaps_rollup').read())"
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | machine.LARGE_PAGES, text=True, capture_output=True
+    )
+    pages = next(line for line in told.stdout.splitlines() if line.startswith("AnonHugePages"))
+    assert int(pages.split()[1]) > 40 * 1024
+    image = (Path(__file__).parents[3] / "services" / "Dockerfile").read_text()
+    assert all(f"ENV {name}={value}\n" in image for name, value in machine.LARGE_PAGES.items())

@@ -47,8 +47,22 @@ def classifier(side: int, build: Callable[[], nn.Module]) -> Fresh:
 
 
 def detector(name: str, side: int = 64, **numbers: Any) -> Fresh:
-    further = ("prototypes", "coefficients") if name == "yolo-masks" else ()
-    return Fresh(lambda: detection.Graph(named(name, **numbers)), side, ("boxes", "scores", *further))  # type: ignore[arg-type]
+    further = {"yolo-masks": ("prototypes", "coefficients"), "yolo-points": ("points",)}
+    return Fresh(lambda: detection.Graph(named(name, **numbers)), side, ("boxes", "scores", *further.get(name, ())))  # type: ignore[arg-type]
+
+
+def two_stages(name: str, **numbers: Any) -> Fresh:
+    """A detector whose stages tell regions and classes apart clearly, as those of a trained one do."""
+
+    def build() -> nn.Module:
+        model = named(name, sizes=(16, 32, 64), widths=(8, 8, 8, 8), hidden=16, proposals=8, **numbers)
+        with torch.no_grad():
+            model.proposer.objectness.weight *= 1000
+            model.classify.weight *= 100
+        return detection.Graph(model)  # type: ignore[arg-type]
+
+    masks = ("masks",) if name == "mask-rcnn" else ()
+    return Fresh(build, 128, ("boxes", "scores", *masks))
 
 
 def segmenter(name: str, **numbers: Any) -> Fresh:
@@ -82,7 +96,9 @@ FRESH = {
     "yolo-masks": detector("yolo-masks", **SMALL, head_width=8, prototypes=4),
     "yolo-resnet18": detector("yolo-resnet18"),
     "sliding-window": detector("sliding-window", 96, widths=(8, 8, 8), hidden=16, pyramid=(1.0, 0.5)),
-    "faster-rcnn": detector("faster-rcnn", 128, sizes=(16, 32, 64), hidden=16, proposals=8),
+    "yolo-points": detector("yolo-points", **SMALL, head_width=8, points=3),
+    "faster-rcnn": two_stages("faster-rcnn"),
+    "mask-rcnn": two_stages("mask-rcnn", mask_width=8),
     "localiser": Fresh(lambda: localisation.Graph(named("localiser")), 64, ("boxes", "scores")),
     "unet": segmenter("unet", widths=(4, 4, 8, 8, 8), depths=(1, 1, 1, 1)),
     "unet-original": segmenter("unet-original", widths=(4, 4, 8, 8, 8), padded=True),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from convoy_training.data import cifar
 from convoy_training.recipe_file import load_recipe
 
 from benchmarks import equal_compute
@@ -63,3 +64,15 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest
     (run / "metrics.json").touch()
     equal_compute.train(entry, [], 6, run)
     assert len(asked) == 2
+
+
+def test_fewer_pictures_are_the_first_ones_and_those_that_measure_stay(tmp_path: Path) -> None:
+    file = equal_compute.shorten(30, tmp_path / "out")
+    train, held_out = (cifar.load_split(split, str(file)) for split in ("train", "validation"))
+    whole, known = (cifar.load_split(split) for split in ("train", "validation"))
+    np.testing.assert_array_equal(train.images, whole.images[:30])
+    np.testing.assert_array_equal(train.labels, whole.labels[:30])
+    np.testing.assert_array_equal(held_out.images, known.images)
+    np.testing.assert_array_equal(held_out.labels, known.labels)
+    assert train.classes == whole.classes
+    assert equal_compute.shorten(30, tmp_path / "out") == file

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from convoy.testing.tiny_models import write_repository
 from convoy_training.cli.app import app
 from convoy_training.errors import TrainingError
 from convoy_training.explanation import curves
 from convoy_training.explanation.deconvolution import project, rebuild
+from convoy_training.explanation.drawing import open_way
 from convoy_training.explanation.maps import find_last_map, follow_gradient, grad_cam, occlude
 from convoy_training.explanation.measuring import build_predict, measure_pointing
 from convoy_training.explanation.mosaics import draw_mosaics, play
@@ -146,6 +148,31 @@ def test_the_command_draws_a_map_and_replaces_nothing(root: Path, tmp_path: Path
         assert picture.size == (40, 50)
     again, unknown = CliRunner().invoke(app, words), CliRunner().invoke(app, [*words, "--force", "--label", "unicorn"])
     assert "is there already" in str(again.exception) and "no label 'unicorn'" in str(unknown.exception)
+
+
+def test_a_graph_without_gradients_is_explained_by_occlusion(tmp_path: Path) -> None:
+    """The tiny classifier's graph has no recipe and no weights: it answers the mean colour."""
+    model = write_repository(tmp_path / "models") / "cifar10-resnet" / "1"
+    photo, drawn = tmp_path / "photo.png", tmp_path / "out.png"
+    picture = np.full((32, 32, 3), 90, np.uint8)
+    picture[:8, :8] = (200, 60, 60)
+    Image.fromarray(picture).save(photo)
+    words = ["explain", str(model), str(photo), "--label", "red", "--draw", str(drawn)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0 and done.stdout.startswith("red 0."), done.output
+    assert "by occlusion, since it has no gradients" in done.stderr
+    reds = np.asarray(Image.open(drawn))[..., 0].astype(int) - picture[..., 0]
+    assert reds[:8, :8].mean() > reds[16:, 16:].mean() + 20, "the corner is what speaks for red"
+    assert CliRunner().invoke(app, [*words, "--force", "--method", "occlusion"]).stderr == ""
+    asked = CliRunner().invoke(app, [*words, "--force", "--method", "grad-cam"])
+    assert asked.exit_code != 0 and "recipe.yaml" in str(asked.exception)
+    unknown = CliRunner().invoke(app, [*words[:-4], "--label", "unicorn", "--draw", str(tmp_path / "new.png")])
+    assert "no label 'unicorn'" in str(unknown.exception)
+
+
+def test_occlusion_needs_a_classifier(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="does segmentation; only classifiers"):
+        open_way(write_repository(tmp_path) / "camvid-unet" / "1", "occlusion")
 
 
 class Tower(nn.Module):

@@ -9,11 +9,13 @@ import pytest
 import torch
 from convoy.core.manifest import VolumeSpec
 from convoy.segmentation.volume import Blocks, interpret_block, prepare
+from convoy_training.errors import LabelError
 from convoy_training.models.measure import measure
 from convoy_training.models.unet3d import UNet3d
 from convoy_training.publishing.export import export_onnx
 from convoy_training.runs.memory_format import put_channels_last
 from convoy_training.tasks import volume_segmentation
+from PIL import Image
 
 DATA = Path(os.environ.get("CONVOY_DATA", "../shared/data")) / "isbi2012_membrane_A.tar"
 
@@ -85,3 +87,24 @@ def test_evaluation_gives_the_service_a_volume(config: volume_segmentation.Confi
     pixels, where = prepare(list(block.slices), manifest)
     row = {"class_map": dark(pixels[None])["class_map"][0]}
     assert len(interpret_block(row, where, pictures[0], block.answered)) == 5
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ([(48, 64)] * 5 + [(64, 48)] * 6, "image/05.png: the slice has 48x64 pixels, the first one 64x48"),
+        ([(24, 64)] * 11, "image/00.png: the slices have 64x24 pixels, and `crop` cuts 48x32"),
+        ([(48, 64)] * 8, "image/00.png: there are 3 training slices, and the network sees 5"),
+    ],
+)
+def test_slices_that_make_no_volume_are_named(
+    config: volume_segmentation.Config, tmp_path: Path, sizes: list[tuple[int, int]], words: str
+) -> None:
+    for folder in ("image", "mask"):
+        (tmp_path / folder).mkdir()
+        for number, size in enumerate(sizes):
+            Image.fromarray(np.zeros(size, np.uint8)).save(tmp_path / folder / f"{number:02}.png")
+    own = config.model_copy(update={"data": config.data.model_copy(update={"path": str(tmp_path)})})
+    with pytest.raises(LabelError) as caught:
+        volume_segmentation.load_split(own, "train")
+    assert words in str(caught.value)

@@ -4,6 +4,8 @@ import base64
 import gzip
 import http.client
 import json
+import socket
+import threading
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from convoy.web.connect import envelope
 from convoy.web.methods import methods
 from google.rpc import error_details_pb2
 
-from tests.web_door import Answer, Door, web_door
+from tests.web_door import HOST, Answer, Door, web_door
 
 DETECT = "/convoy.v1.DetectionService/Detect"
 ENCODED = base64.b64encode(b"picture").decode()
@@ -166,3 +168,19 @@ def info_of(error: Any) -> error_details_pb2.ErrorInfo:
 def test_bytes_that_are_no_message_are_the_caller_s_fault(door: Door) -> None:
     answer = door.ask("POST", DETECT, b"\xff", {"content-type": "application/proto"})
     assert (answer.status, answer.json()["code"]) == (400, "invalid_argument")
+
+
+def test_a_call_is_given_up_when_its_client_hangs_up(door: Door, fleet: Any) -> None:
+    has_begun, is_over = threading.Event(), threading.Event()
+
+    def wait(request: Any, context: Any) -> None:
+        context.add_callback(is_over.set)
+        has_begun.set()
+        assert is_over.wait(60)
+
+    fleet.hear = wait
+    with socket.create_connection((HOST, door.port), timeout=20) as client:
+        client.sendall(f"POST {DETECT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n".encode())
+        client.sendall(b"content-length: 2\r\n\r\n{}")
+        assert has_begun.wait(20)
+    assert is_over.wait(20)

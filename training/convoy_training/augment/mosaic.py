@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,6 +10,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from convoy_training.augment.scene import GREY
+from convoy_training.data.instances import resize
 from convoy_training.structures import CROWD, Places, Scene
 
 Sides = tuple[bool, bool]
@@ -22,35 +23,83 @@ def place(
 ) -> Scene:  # fmt: skip
     """Mirrors, scales and then shifts (in pixels) a scene, and draws it into the `window` (x0, y0, x1, y1) of `canvas`.
 
+    Scale and shift are rounded so that whole pixels fill whole pixels (see `Span`); boxes follow the rounded ones.
     Drops a box if 40 % of its area or less stays in the window, and a crowd if nothing does.
     """
     height, width = scene.image_rgb.shape[:2]
-    mirror = np.diag([-1.0 if flip else 1.0 for flip in flips]) * scale
-    offset = np.array([width * flips[0], height * flips[1]]) * scale + shift
-    image: MatLike = scene.image_rgb
-    linear = mirror
-    if scale < 0.75:
-        # Average when shrinking, as the service does: bilinear sampling alone would skip pixels.
-        part = max(2, int(1 / scale))
-        size = max(1, width // part), max(1, height // part)
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        linear = mirror * [[width / size[0]], [height / size[1]]]
     x0, y0, x1, y1 = window
-    # Boxes count from pixel edges, warpAffine from pixel centres.
-    warp = np.column_stack([linear, offset - [x0, y0] + linear @ [0.5, 0.5] - 0.5])
-    cv2.warpAffine(image, warp, (x1 - x0, y1 - y0), dst=canvas[y0:y1, x0:x1], flags=cv2.INTER_LINEAR, borderValue=GREY)
+    # Average when shrinking, as the service does: bilinear sampling alone would skip pixels.
+    divisor = max(2, int(1 / scale)) if scale < 0.75 else 1
+    across = find_span(width, scale, shift[0], flips[0], (x0, x1), divisor)
+    down = find_span(height, scale, shift[1], flips[1], (y0, y1), divisor)
+    if (across.start, down.start, across.stop, down.stop) != window:
+        canvas[y0:y1, x0:x1] = GREY[0]  # one number: NumPy fills with three of them a hundred times as slowly
+    _draw(scene.image_rgb, canvas, across, down, divisor)
+    mirror, offset = np.diag([across.slope, down.slope]), np.array([across.offset, down.offset])
     corners = scene.boxes_xyxy.reshape(-1, 2, 2) @ mirror + offset
     boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
     clipped = boxes.clip([x0, y0, x0, y0], [x1, y1, x1, y1])
     kept = _area(clipped) > np.where(scene.labels <= CROWD, 0.0, 0.4) * _area(boxes)
     instances = None
     if scene.instances is not None:
-        moved = np.column_stack([mirror, offset - [x0, y0] + mirror @ [0.5, 0.5] - 0.5])
         instances = np.zeros(canvas.shape[:2], np.uint16)
-        seen = cv2.warpAffine(scene.instances, moved, (x1 - x0, y1 - y0), flags=cv2.INTER_NEAREST, borderValue=0)
-        instances[y0:y1, x0:x1] = _renumber(kept)[seen]
+        part = resize(scene.instances[down.rows, across.rows], (len(down), len(across)))
+        seen = part[:: -1 if flips[1] else 1, :: -1 if flips[0] else 1]
+        instances[down.start : down.stop, across.start : across.stop] = _renumber(kept)[seen]
     places = None if scene.places is None else _move(scene.places, kept, mirror, offset, flips, window)
     return Scene(canvas, clipped[kept].astype(np.float32), scene.labels[kept], instances, places)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Along one axis: the pixels `rows` of a picture fill those from `start` to `stop` of a canvas.
+
+    Edges move by x -> slope * x + offset; the slope is negative where the picture is mirrored.
+    """
+
+    rows: slice
+    start: int
+    stop: int
+    slope: float
+    offset: float
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def find_span(length: int, scale: float, shift: float, flip: bool, window: tuple[int, int], divisor: int) -> Span:
+    """What a window shows of `length` pixels that are mirrored if `flip`, scaled, and then shifted.
+
+    divisor: of the number of picture's pixels; the few that remain at the end are left out.
+    """
+    low, high = window
+    start = min(max(low, round(shift)), high - 1)
+    stop = max(start + 1, min(high, round(shift + length * scale)))
+    first = min(round((start - shift) / scale), length - 1) if round(shift) < low else 0
+    last = length
+    if shift + length * scale > high:
+        last = min(length, max(first + 1, round((stop - shift) / scale)))
+    last -= (last - first) % divisor if last - first >= divisor else 0
+    slope = (stop - start) / (last - first)
+    offset = start - first * slope
+    if flip:
+        return Span(slice(length - last, length - first), start, stop, -slope, offset + length * slope)
+    return Span(slice(first, last), start, stop, slope, offset)
+
+
+def _draw(image_rgb: NDArray[np.uint8], canvas: NDArray[np.uint8], across: Span, down: Span, divisor: int) -> None:
+    """Draws the spans' part of a picture where they say; a third of an affine warp's work, since nothing turns."""
+    part: MatLike = image_rgb[down.rows, across.rows]
+    height, width = part.shape[:2]
+    if divisor > 1:
+        reduced = max(1, width // divisor), max(1, height // divisor)
+        part = cv2.resize(part, reduced, interpolation=cv2.INTER_AREA)
+    target, size = canvas[down.start : down.stop, across.start : across.stop], (len(across), len(down))
+    if across.slope < 0 or down.slope < 0:
+        sides = -1 if across.slope < 0 and down.slope < 0 else int(across.slope < 0)
+        cv2.flip(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), sides, dst=target)
+    else:
+        cv2.resize(part, size, dst=target, interpolation=cv2.INTER_LINEAR)
 
 
 def draw_single(

@@ -36,7 +36,10 @@ def explain(
     photo: Annotated[Path, typer.Argument(help="A picture.")],
     draw: Annotated[Path, typer.Option(help="Write the picture with the map over it here, as PNG or JPEG.")],
     label: Annotated[str, typer.Option(help="The label to explain. Default: the most probable one.")] = "",
-    method: Annotated[Method, typer.Option(help="How the map is made.")] = Method.GRAD_CAM,
+    method: Annotated[
+        Method | None,
+        typer.Option(help="How the map is made. Default: grad-cam; occlusion for a graph without gradients."),
+    ] = None,
     layer: Annotated[str, typer.Option(help="Of grad-cam: the layer whose maps count. Default: the last map.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
@@ -51,14 +54,12 @@ def explain(
     with loading():
         from PIL import Image
 
-        from convoy_training.explanation.drawing import explain_photo
-        from convoy_training.explanation.maps import grad_cam
-        from convoy_training.explanation.measuring import METHODS
-        from convoy_training.explanation.network import open_classifier
+        from convoy_training.explanation.drawing import explain_photo, open_way
 
-    opened = open_classifier(model)
-    how = grad_cam(opened, layer) if method is Method.GRAD_CAM else METHODS[method](opened)
-    said = explain_photo(opened, how, photo.read_bytes(), label)
+    way = open_way(model, method or "", layer)
+    if way.note:
+        typer.echo(way.note, err=True)
+    said = explain_photo(way, photo.read_bytes(), label)
     Image.fromarray(said.drawn).save(draw)
     typer.echo(f"{said.label} {said.probability:.3f}; wrote {draw}")
 

@@ -21,6 +21,7 @@ assembly.py       detection: puts boxes and pictures together, for all forms
 voc.py            detection: VOC XML
 coco.py           detection: COCO JSON
 yolo.py           detection: YOLO text files
+yolo_lines.py     detection: their lines: boxes, polygons, and boxes with points
 data_yaml.py      detection: Ultralytics' data.yaml, for yolo.py
 tools.py          detection: what labelme, VIA, CVAT and Label Studio write of their own
 masks.py          segmentation: PNG masks

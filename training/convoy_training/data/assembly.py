@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import cycle
 
 import numpy as np
 
@@ -159,8 +160,15 @@ def _nearly_inside(row: Row, width: int, height: int, slack: float = 1.0) -> boo
 
 
 def _scale(row: Row, width: int, height: int) -> Row:
+    """The row whose box, polygons and points are shares of the picture, in its pixels."""
     x0, y0, x1, y1 = row.box_xyxy
-    return Row(row.line, row.label, (x0 * width, y0 * height, x1 * width, y1 * height), row.entry)
+    mask = row.mask and [_stretch(polygon, (width, height)) for polygon in row.mask]
+    pose = row.pose and replace(row.pose, numbers=_stretch(row.pose.numbers, (width, height, 1)))
+    return replace(row, box_xyxy=(x0 * width, y0 * height, x1 * width, y1 * height), mask=mask, pose=pose)
+
+
+def _stretch(numbers: Sequence[float], factors: Sequence[int]) -> list[float]:
+    return [number * factor for number, factor in zip(numbers, cycle(factors), strict=False)]
 
 
 def _to_arrays(rows: Sequence[Row], classes: Sequence[str], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import cv2
 import numpy as np
 from convoy.core.manifest import GreyWindow
+from convoy.core.pictures.decoding import Picture
 from numpy.typing import NDArray
 
 from convoy_training.data.faults import add_note
@@ -38,12 +40,16 @@ class Example:
     poses: tuple[Any, ...] = ()
     places: Places | None = None
 
-    def decode(self, smallest: int | None = None, draw: Callable[[tuple[int, int]], Map] | None = None) -> Scene:
+    def decode(
+        self, smallest: int | None = None, draw: Callable[[tuple[int, int]], Map] | None = None,
+        longest: int | None = None,
+    ) -> Scene:  # fmt: skip
         """The decoded picture with its boxes; `smallest` may reduce both (see `Photo.decode`).
 
-        draw: makes the map of the objects at a height and width.
+        draw: makes the map of the objects at a height and width. longest: pixels that the longer side keeps, at least,
+        when a picture of twice as many or more is reduced.
         """
-        picture = self.photo.decode(smallest)
+        picture = _bound(self.photo.decode(smallest), longest)
         factors: NDArray[np.float32] = np.tile(np.array(picture.scale_xy, np.float32), 2)
         boxes = (self.boxes_xyxy / factors).astype(np.float32)
         instances, places = draw(picture.image_rgb.shape[:2]) if draw else None, self.places
@@ -77,6 +83,20 @@ class Example:
         return Example(
             self.photo, self.boxes_xyxy[kept], labels[kept], self.crowds_xyxy[known], crowds[known], masks, poses
         )
+
+
+def find_divisor(width: int, height: int, longest: int | None) -> int:
+    """By how much a picture is reduced so that its longer side keeps `longest` pixels; 1 where that is None."""
+    return max(1, max(width, height) // longest) if longest else 1
+
+
+def _bound(picture: Picture, longest: int | None) -> Picture:
+    height, width = picture.image_rgb.shape[:2]
+    divisor = find_divisor(width, height, longest)
+    if divisor == 1:
+        return picture
+    size = max(1, width // divisor), max(1, height // divisor)  # whole factors are ten times as fast as others
+    return replace(picture, image_rgb=cv2.resize(picture.image_rgb, size, interpolation=cv2.INTER_AREA))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

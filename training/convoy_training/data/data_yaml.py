@@ -1,4 +1,4 @@
-"""Reads Ultralytics' data.yaml: the names of the classes, and where the pictures of each split lie."""
+"""Reads Ultralytics' data.yaml: the names of the classes, which points objects have, and where the pictures lie."""
 
 from __future__ import annotations
 
@@ -18,12 +18,28 @@ FILE = DATA_YAML
 
 
 @dataclass(frozen=True)
+class PointShape:
+    """The points that each object has (`kpt_shape`): how many, and how many numbers each (2: x, y; 3: x, y, v).
+
+    names: of the points, by the number of the class (`kpt_names`); none where the file names none.
+    """
+
+    count: int
+    each: int
+    names: dict[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class Layout:
-    """classes: their names in the order of their numbers; text: the file as written; fields: the file as parsed."""
+    """classes: their names in the order of their numbers; text: the file as written; fields: the file as parsed.
+
+    shape: the points of the objects; None for data without points.
+    """
 
     classes: tuple[str, ...]
     text: str
     fields: dict[str, Any]
+    shape: PointShape | None = None
 
     def find_line(self, key: str) -> int | None:
         """The line of a field at the top level; None if there is none."""
@@ -67,7 +83,26 @@ def read_layout(archive: Archive) -> Layout:
         raise LabelError(FILE, line, f"class '{names[place]}' is named twice")
     if fields.get("nc", len(names)) != len(names):
         raise LabelError(FILE, _find_line(text, "nc"), f"nc is {fields['nc']}, but there are {len(names)} names")
-    return Layout(tuple(names), text, fields)
+    return Layout(tuple(names), text, fields, _read_shape(text, fields))
+
+
+def _read_shape(text: str, fields: dict[str, Any]) -> PointShape | None:
+    """Raises LabelError for a `kpt_shape` that is none, and for `kpt_names` of another number of points."""
+    shape, names = fields.get("kpt_shape"), fields.get("kpt_names")
+    if shape is None:
+        return None
+    if not (isinstance(shape, list) and len(shape) == 2 and all(type(one) is int for one in shape)):
+        told = "kpt_shape is two numbers: how many points, and 2 (x, y) or 3 (x, y, v)"
+        raise LabelError(FILE, _find_line(text, "kpt_shape"), told)
+    count, each = shape
+    if count < 1 or each not in (2, 3):
+        told = f"kpt_shape is {shape}: there must be a point, of 2 (x, y) or 3 (x, y, v) numbers"
+        raise LabelError(FILE, _find_line(text, "kpt_shape"), told)
+    listed = dict(enumerate(names)) if isinstance(names, list) else names or {}
+    if not isinstance(listed, dict) or not all(isinstance(one, list) and len(one) == count for one in listed.values()):
+        told = f"kpt_names does not list {count} names of points for each class, as kpt_shape has it"
+        raise LabelError(FILE, _find_line(text, "kpt_names"), told)
+    return PointShape(count, each, {number: tuple(map(str, one)) for number, one in listed.items()})
 
 
 def _find_line(text: str, key: str) -> int | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+import cv2
 import numpy as np
 from convoy.core.errors import InvalidArgument
 from convoy.core.manifest import GreyWindow
@@ -28,8 +29,11 @@ from convoy_training.errors import LabelError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-DECODERS = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "decode")
-"""Threads that decode; they run in parallel, since decoding and resizing release the interpreter's lock."""
+DECODERS = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "decode", cv2.setNumThreads, (1,))
+"""Threads that decode; they run in parallel, since decoding and resizing release the interpreter's lock.
+
+With them every core is busy, so OpenCV gets no threads of its own: those would wait for each other.
+"""
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,25 @@
 """Reads boxes from YOLO text: images below images/, and for each a file below labels/, or beside it.
 
-Its lines are `class x y width height`, shares of the image in 0..1, or `class x y x y ...`, a polygon. Classes and
-splits come from classes.txt with images/train and images/val, or else from Ultralytics' data.yaml; with `split` from
-one folder, as Label Studio (classes.txt) and CVAT (obj.names) write it.
+Classes and splits come from classes.txt with images/train and images/val, or else from Ultralytics' data.yaml, which
+says too if lines have points (`kpt_shape`); with `split` from one folder, as Label Studio (classes.txt) and CVAT
+(obj.names) write it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import PurePosixPath
 
 from convoy_training.data import data_yaml
 from convoy_training.data.archive import Archive, open_archive
 from convoy_training.data.assembly import Listed, Pool, assemble, list_classes
-from convoy_training.data.boxes import Row, Split
-from convoy_training.data.coco import enclose
+from convoy_training.data.boxes import Split
 from convoy_training.data.faults import add_fault, add_note, remembered
 from convoy_training.data.layout import refuse_layout
-from convoy_training.data.lists import ALIASES, CLASSES, IMAGES, check_kinds, name_key, number_lines, parse_classes
+from convoy_training.data.lists import ALIASES, CLASSES, IMAGES, check_kinds, name_key, parse_classes
 from convoy_training.data.reading import PLAIN, Reading
+from convoy_training.data.yolo_lines import parse
 from convoy_training.errors import LabelError
 
 NAMES = (CLASSES, f"labels/{CLASSES}", "obj.names", "names.txt")
@@ -40,16 +41,15 @@ def load_split(path: str, split: str, how: Reading = PLAIN) -> Split:
     if data_yaml.FILE in archive.files and not (CLASSES in archive.files and _has_folders(archive)):
         layout = data_yaml.read_layout(archive)
     classes = _find_classes(archive, layout, how)
+    read = partial(_read_labels, archive, classes, layout.shape if layout else None)
     if how.division:
-        return assemble(
-            archive, Pool(classes, _read_labels(archive, _list_every(archive, layout), classes)), split, how
-        )
+        return assemble(archive, Pool(classes, read(_list_every(archive, layout))), split, how)
     key = name_key(split)
     pool = Pool(classes, file=f"images/{key}/" if layout is None else data_yaml.FILE)
     line = layout.find_line(key) if layout else None
     if split != "train":
-        pool.held_out = _read_labels(archive, _list_split(archive, layout, key), classes, line)
-    pool.train = _read_labels(archive, _list_split(archive, layout, "train"), classes)
+        pool.held_out = read(_list_split(archive, layout, key), line)
+    pool.train = read(_list_split(archive, layout, "train"))
     return assemble(archive, pool, split, how)
 
 
@@ -99,42 +99,12 @@ def check_labels(archive: Archive) -> None:
             add_fault(LabelError(name, None, told, "missing picture"))
 
 
-def parse(text: str, file: str, classes: tuple[str, ...]) -> list[Row] | None:
-    """Parses lines whose boxes are given by their centres, or by polygons, as shares of the image.
-
-    None if a line is wrong; each is a fault.
-    """
-    rows: list[Row] = []
-    right = True
-    for number, line in number_lines(text):
-        try:
-            rows.append(_parse_line(line, file, number, classes))
-        except LabelError as error:
-            add_fault(error)
-            right = False
-    return rows if right else None
-
-
-def _parse_line(line: str, file: str, number: int, classes: tuple[str, ...]) -> Row:
-    try:
-        index, *values = (float(value) for value in line.split())
-        if len(values) != 4 and (len(values) < 6 or len(values) % 2):
-            raise ValueError
-    except ValueError:
-        told = f"expected 'class x y width height', found '{line if len(line) < 60 else line[:60] + '...'}'"
-        raise LabelError(file, number, told, "line unreadable") from None
-    if index not in range(len(classes)):
-        told = f"class {index:g} is not one of 0 to {len(classes) - 1}"
-        raise LabelError(file, number, told, "unknown class")
-    if len(values) > 4:
-        return Row(number, classes[int(index)], enclose(values))
-    x, y, width, height = values
-    edges = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-    return Row(number, classes[int(index)], edges)
-
-
 def _read_labels(
-    archive: Archive, images: Iterable[str], classes: tuple[str, ...], line: int | None = None
+    archive: Archive,
+    classes: tuple[str, ...],
+    shape: data_yaml.PointShape | None,
+    images: Iterable[str],
+    line: int | None = None,
 ) -> list[Listed]:
     listed = []
     for image in images:
@@ -142,7 +112,7 @@ def _read_labels(
         if label not in archive.files:
             add_note("picture without label file", image, None, f"{label} does not exist: it shows no object")
         try:
-            rows = parse(archive.read_text(label) if label in archive.files else "", label, classes)
+            rows = parse(archive.read_text(label) if label in archive.files else "", label, classes, shape)
         except LabelError as error:
             add_fault(error)
             continue

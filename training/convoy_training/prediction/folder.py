@@ -14,7 +14,7 @@ from convoy.core.errors import ConvoyError
 from convoy.core.manifest import Task
 from convoy.core.pictures.decoding import Picture, decode_image
 from convoy.core.pictures.formats import SUFFIXES
-from convoy.drawing.drawing import colour_of
+from convoy.drawing.colours import colour_of
 from convoy.imaging.task import luminance
 from tqdm import tqdm
 

@@ -54,10 +54,13 @@ def describe_model(manifest: Manifest, notes: str) -> str:
         f"| {m.name} | {format_value(m)} | {m.dataset} | {m.split} | {m.n:,} | {m.condition} |"
         for m in manifest.metrics
     )
+    asked = "a signal" if manifest.signal else "a block of slices" if manifest.volume else "an image"
+    trained = manifest.training.trained
+    cut = f"\nThe run was cut: this is {trained}." if trained.startswith("epoch ") else ""
     return f"""# {manifest.name}, version {manifest.version}
 
 {manifest.task} · {manifest.architecture} · {format_count(manifest.parameters)} parameters · \
-{format_count(manifest.multiply_adds)} multiply-adds {"a signal" if manifest.signal else "an image"} · \
+{format_count(manifest.multiply_adds)} multiply-adds {asked} · \
 {manifest.precision}
 
 {notes.strip()}
@@ -73,7 +76,7 @@ Measure again: `{manifest.metrics[0].command if manifest.metrics else ""}`. {des
 ## Training
 
 `{manifest.training.command}` (seed {manifest.training.seed}, {manifest.training.framework}).
-Data: {"; ".join(manifest.training.data)}.
+Data: {"; ".join(manifest.training.data)}.{cut}
 
 ## Terms
 

@@ -14,6 +14,8 @@ provenance.py  what a network was trained on, compared with what is there now
 devices.py     the devices that training runs on
 memory_format.py  how weights lie in memory
 memory.py      the memory allocator, for training on a CPU
+companions.py  ends a training of several processes when one is gone
+shortage.py    says that the memory was too small
 weights.py     reads weights that others published, under whatever names
 weight_names.py  the names that timm gives to our layers
 catalogue_weights.py  weights that the catalogue knows

@@ -28,10 +28,12 @@ def save_checkpoint(fabric: Fabric, run: Path, state: Mapping[str, Any], epoch: 
     """
     partial = run / f"{FILE}.partial"
     try:
-        fabric.save(partial, {**state, "epoch": epoch})
-        if fabric.is_global_zero:
+        if fabric.is_global_zero:  # Fabric's own way copies the whole file in memory first
+            parts = {name: part.state_dict() if hasattr(part, "state_dict") else part for name, part in state.items()}
+            torch.save({**parts, "epoch": epoch}, partial)
             _verify(partial)
             os.replace(partial, run / FILE)
+        fabric.barrier()
     except (OSError, RuntimeError, zipfile.BadZipFile) as error:
         partial.unlink(missing_ok=True)
         free = shutil.disk_usage(run).free / 2**20

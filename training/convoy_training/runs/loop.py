@@ -30,6 +30,7 @@ from convoy_training.recipe import Config
 from convoy_training.recipe_file import RECIPE_FILE
 from convoy_training.runs.best import open_best, read_best
 from convoy_training.runs.checkpoint import FILE, load_checkpoint, save_checkpoint
+from convoy_training.runs.companions import watching_companions
 from convoy_training.runs.journal import Journal, open_journal
 from convoy_training.runs.lock import hold
 from convoy_training.runs.memory_format import put_channels_last
@@ -45,6 +46,7 @@ from convoy_training.runs.provenance import (
 )
 from convoy_training.runs.recovery import start as start_with
 from convoy_training.runs.schedule import build_average, build_optimizer, build_scheduler
+from convoy_training.runs.shortage import telling_of_shortage
 from convoy_training.runs.transfer import allow_single_values, freeze
 from convoy_training.task import Metric, Predict, Task, make
 
@@ -70,7 +72,8 @@ def fit(
     with hold(run) if fabric.is_global_zero else nullcontext():
         if fabric.is_global_zero:
             look()
-        return _fit(task, take_normalisation(config, run, resume), run, resume, fabric, origin, extend)
+        with watching_companions(fabric, run), telling_of_shortage(config, run):
+            return _fit(task, take_normalisation(config, run, resume), run, resume, fabric, origin, extend)
 
 
 def take_normalisation(config: Config, run: Path, resume: bool) -> Config:

@@ -21,6 +21,7 @@ from convoy_training.data import isbi, masks
 from convoy_training.data.archive import open_archive
 from convoy_training.data.mask_files import IGNORE
 from convoy_training.data.reading import LabelledSource
+from convoy_training.errors import LabelError
 from convoy_training.losses.overlap import compute_dice, weigh_classes
 from convoy_training.models.architecture import find_architecture, named_for
 from convoy_training.models.unet3d import UNet3d
@@ -114,8 +115,21 @@ def normalise(blocks: Tensor, config: Config) -> Tensor:
 
 
 def load_split(config: Config, split: str) -> masks.Split:
-    """Reads and checks one split; its examples are the slices, in order."""
-    return isbi.load_split(config.data.path, split, config.data.reading)
+    """Reads and checks one split; its examples are the slices, in order, and of one size. Raises LabelError."""
+    read = isbi.load_split(config.data.path, split, config.data.reading)
+    photos = [example.photo for example in read.examples]
+    height, width = photos[0].height, photos[0].width
+    for photo in photos:
+        if (photo.height, photo.width) != (height, width):
+            told = f"the slice has {photo.width}x{photo.height} pixels, the first one {width}x{height}"
+            raise LabelError(photo.name, None, told, "other size")
+    if split == "train" and (height < config.crop[0] or width < config.crop[1]):
+        told = f"the slices have {width}x{height} pixels, and `crop` cuts {config.crop[1]}x{config.crop[0]} out of them"
+        raise LabelError(photos[0].name, None, told)
+    if split == "train" and len(photos) < config.slices:
+        told = f"there are {len(photos)} training slices, and the network sees {config.slices} at a time"
+        raise LabelError(photos[0].name, None, told)
+    return read
 
 
 def _read_grey(example: masks.Example) -> np.ndarray:

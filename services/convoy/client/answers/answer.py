@@ -1,11 +1,13 @@
 """What every answer can do: become JSON, and show itself in a notebook."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Document: TypeAlias = bool | int | float | str | list["Document"] | dict[str, "Document"] | None
 
@@ -32,7 +34,7 @@ def to_document(value: object) -> Document:
     """Turn a value of convoy.client.answers into JSON: times in ISO 8601, embeddings as lists. Pixels are left out."""
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, np.ndarray):
+    if is_array(value):
         return [to_document(float(number)) for number in value]
     if is_dataclass(value):
         facts = {field.name: getattr(value, field.name) for field in fields(value)}
@@ -50,5 +52,11 @@ def to_document(value: object) -> Document:
     raise TypeError(f"a {type(value).__name__} cannot become JSON")
 
 
+def is_array(value: object) -> "TypeGuard[npt.NDArray[Any]]":
+    """Whether this is an array. Where nobody has imported NumPy there are none, and this does not import it."""
+    kind: Any = getattr(sys.modules.get("numpy"), "ndarray", None)
+    return kind is not None and isinstance(value, kind)
+
+
 def _is_pixels(value: object) -> bool:
-    return isinstance(value, bytes) or (isinstance(value, np.ndarray) and (value.dtype == np.uint8 or value.ndim > 1))
+    return isinstance(value, bytes) or (is_array(value) and (value.dtype.name == "uint8" or value.ndim > 1))

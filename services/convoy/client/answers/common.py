@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from convoy.client.answers.answer import Answer
 from convoy.v1 import common_pb2
 
-ImageRGB = npt.NDArray[np.uint8]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+ImageRGB: TypeAlias = "npt.NDArray[np.uint8]"
 """Pixels [H, W, 3], red first."""
 
 

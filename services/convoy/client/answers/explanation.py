@@ -1,16 +1,17 @@
 """Answers that explain other answers."""
 
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Box, Model, Point, Size, read_box, read_model, read_size
 from convoy.client.answers.decoding import read_picture
 from convoy.client.answers.faces import Face, read_face
 from convoy.v1 import classification_pb2, detection_pb2, explanation_pb2, faces_pb2, segmentation_pb2
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 SIMILARITY = "similarity"
 """The label of what makes two faces alike."""
@@ -31,7 +32,7 @@ class Explanation(Answer):
     score: float
     peak: float
     looks: int
-    heat: npt.NDArray[np.float32] = field(repr=False, compare=False)
+    heat: "npt.NDArray[np.float32]" = field(repr=False, compare=False)
     image_size: Size
     model: Model
     overlay_png: bytes = field(default=b"", repr=False, compare=False)
@@ -39,8 +40,8 @@ class Explanation(Answer):
     @property
     def strongest(self) -> Point:
         """The place that speaks most for the answer, in pixels of the picture."""
-        row, column = np.unravel_index(int(self.heat.argmax()), self.heat.shape)
         height, width = self.heat.shape
+        row, column = divmod(int(self.heat.argmax()), width)
         return Point(
             float((column + 0.5) * self.image_size.width / width), float((row + 0.5) * self.image_size.height / height)
         )
@@ -100,7 +101,9 @@ def _facts(message: explanation_pb2.Explanation, label: str, index: int, model: 
     }
 
 
-def _read_map(message: explanation_pb2.Explanation) -> npt.NDArray[np.float32]:
+def _read_map(message: explanation_pb2.Explanation) -> "npt.NDArray[np.float32]":
+    import numpy as np
+
     if message.map_format == explanation_pb2.MAP_FORMAT_FLOAT32:
         shape = message.map_size.height, message.map_size.width
         return np.frombuffer(message.map, "<f4").reshape(shape).astype(np.float32)

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import (
@@ -18,8 +16,12 @@ from convoy.client.answers.common import (
     read_point,
     read_size,
 )
-from convoy.client.answers.decoding import read_picture
+from convoy.client.answers.decoding import read_embedding, read_picture
 from convoy.v1 import faces_pb2
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ class Face(Answer):
     detection_score: float
     landmarks: Landmarks
     quality: FaceQuality
-    embedding: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
-    aligned_crop: ImageRGB | None = field(default=None, repr=False, compare=False)
+    embedding: "npt.NDArray[np.float32] | None" = field(default=None, repr=False, compare=False)
+    aligned_crop: "ImageRGB | None" = field(default=None, repr=False, compare=False)
     liveness: float | None = None
     attributes: tuple[FaceAttribute, ...] = ()
     track_id: int = 0
@@ -177,7 +179,7 @@ def read_face(message: faces_pb2.Face) -> Face:
             quality.likeness if quality.HasField("likeness") else None,
             quality.visibility if quality.HasField("visibility") else None,
         ),
-        np.array(message.embedding.values, np.float32) if message.HasField("embedding") else None,
+        read_embedding(message.embedding.values) if message.HasField("embedding") else None,
         read_picture(message.aligned_crop) if message.aligned_crop else None,
         message.liveness if message.HasField("liveness") else None,
         tuple(FaceAttribute(read_model(one.model), one.label, one.score) for one in message.attributes),
@@ -188,7 +190,9 @@ def read_face(message: faces_pb2.Face) -> Face:
 def read_faces(response: faces_pb2.DetectFacesResponse | faces_pb2.EmbedFacesResponse) -> list[Faces]:
     """One for each picture."""
     detector = read_model(response.detector)
-    embedder = read_model(response.embedder) if isinstance(response, faces_pb2.EmbedFacesResponse) else None
+    embedder = None
+    if isinstance(response, faces_pb2.EmbedFacesResponse) and response.HasField("embedder"):
+        embedder = read_model(response.embedder)
     return [
         Faces(tuple(map(read_face, result.faces)), read_size(result.image_size), detector, embedder, result.found)
         for result in response.results

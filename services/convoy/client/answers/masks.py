@@ -1,15 +1,15 @@
 """What a detection may have beside its box: the pixels of the object, and named points on it."""
 
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Point, read_point
-from convoy.core.pictures.run_lengths import read_run_lengths
 from convoy.v1 import detection_pb2
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,10 @@ class InstanceMask(Answer):
     polygons: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
 
     @property
-    def pixels(self) -> npt.NDArray[np.bool_]:
+    def pixels(self) -> "npt.NDArray[np.bool_]":
         """The mask at the size of the picture: bool [H, W]."""
+        from convoy.core.pictures.run_lengths import read_run_lengths
+
         height, width = self.rle["size"]
         return read_run_lengths(self.rle["counts"], height, width).pixels()
 

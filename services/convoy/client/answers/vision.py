@@ -3,16 +3,18 @@
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from convoy.client.answers.answer import Answer
 from convoy.client.answers.common import Box, Model, Size, read_box, read_model, read_size
-from convoy.client.answers.decoding import read_picture
+from convoy.client.answers.decoding import read_embedding, read_picture
 from convoy.client.answers.masks import InstanceMask, NamedPoint, read_mask, read_points
 from convoy.core.errors import NotFound
 from convoy.v1 import classification_pb2, detection_pb2, segmentation_pb2
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Classification(Answer):
 class ImageEmbedding(Answer):
     """The embedding of a picture: float32 [D] of length 1. model_sha256: only embeddings of one graph compare."""
 
-    values: npt.NDArray[np.float32] = field(repr=False, compare=False)
+    values: "npt.NDArray[np.float32]" = field(repr=False, compare=False)
     image_size: Size
     model: Model
     model_sha256: str
@@ -115,17 +117,19 @@ class Segmentation(Answer):
     labels: all classes that the model knows, by index; empty from a service of 0.1.0.
     """
 
-    mask: npt.NDArray[np.uint8] = field(repr=False, compare=False)
+    mask: "npt.NDArray[np.uint8]" = field(repr=False, compare=False)
     regions: tuple[Region, ...]
     image_size: Size
     model: Model
     labels: tuple[str, ...] = field(default=(), repr=False)
 
-    def pixels_of(self, label: str) -> npt.NDArray[np.bool_]:
+    def pixels_of(self, label: str) -> "npt.NDArray[np.bool_]":
         """The pixels of a class: bool [H, W], all False if it does not occur.
 
         Raises NotFound(LABEL_NOT_FOUND) if the model does not know the class.
         """
+        import numpy as np
+
         if self.labels and label not in self.labels:
             known = ", ".join(self.labels[:20]) + (", ..." if len(self.labels) > 20 else "")
             raise NotFound("LABEL_NOT_FOUND", f"{self.model} knows no class of this name; it knows {known}")
@@ -145,8 +149,7 @@ def read_image_embeddings(response: classification_pb2.EmbedImagesResponse) -> l
     """One for each picture."""
     model, sha256 = read_model(response.model), response.model_sha256
     return [
-        ImageEmbedding(np.array(one.values, np.float32), read_size(one.image_size), model, sha256)
-        for one in response.results
+        ImageEmbedding(read_embedding(one.values), read_size(one.image_size), model, sha256) for one in response.results
     ]
 
 
@@ -193,7 +196,9 @@ def read_segmentations(response: segmentation_pb2.SegmentResponse) -> list[Segme
     ]
 
 
-def _read_mask(result: segmentation_pb2.Segmentation) -> npt.NDArray[np.uint8]:
+def _read_mask(result: segmentation_pb2.Segmentation) -> "npt.NDArray[np.uint8]":
+    import numpy as np
+
     if result.mask_format == segmentation_pb2.MASK_FORMAT_RAW:
         return np.frombuffer(result.mask, np.uint8).reshape(result.image_size.height, result.image_size.width)
     return read_picture(result.mask)

@@ -39,6 +39,11 @@ STREAMS: dict[type[Message], tuple[str, type[Message], type[Message]]] = {
         faces_pb2.EmbedFacesStreamRequest,
         faces_pb2.EmbedFacesStreamResponse,
     ),
+    faces_pb2.DetectFacesRequest: (
+        "EmbedFacesStream",
+        faces_pb2.EmbedFacesStreamRequest,
+        faces_pb2.EmbedFacesStreamResponse,
+    ),
     recognition_pb2.IdentifyRequest: (
         "IdentifyStream",
         recognition_pb2.IdentifyStreamRequest,
@@ -103,7 +108,14 @@ class Conversation(Generic[Result]):
         if type(operation.request) is not self._kind:
             raise InvalidArgument("BAD_ARGUMENT", "all operations of a stream must be of one kind")
         self._reads.append(operation.read)
-        return self.envelope(request=operation.request, **operation.in_stream)
+        return self.envelope(request=_in_stream(operation.request), **operation.in_stream)
+
+
+def _in_stream(request: Message) -> Message:
+    """The request as its stream takes it. Detection of faces has no stream of its own."""
+    if isinstance(request, faces_pb2.DetectFacesRequest):
+        return faces_pb2.EmbedFacesRequest(images=request.images, options=request.options, without_embeddings=True)
+    return request
 
 
 async def each(operations: Iterable[Result] | AsyncIterable[Result]) -> AsyncIterator[Result]:

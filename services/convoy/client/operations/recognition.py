@@ -92,6 +92,7 @@ def identify(
     min_liveness: float | None = None,
     channels: Channels = "rgb",
     nearest: int = 0,
+    allow_no_face: bool = False,
 ) -> Operation[recognition.Identification]:
     """Who each face in a picture is, if the gallery knows the person; a person is one face at most.
 
@@ -102,7 +103,7 @@ def identify(
     tells you that a failover or a restored backup took it back. filter, tags: only people with all of these.
     any_angle, detail: see `detect_faces`; min_liveness: faces with less, 0 to 1, are nobody. nearest: also name so many
     nearest people of each face, however far they are; needs the scope `scores`, and changes nothing of the rest.
-    FailedPrecondition(NO_FACE): there is no face.
+    FailedPrecondition(NO_FACE): there is no face. With allow_no_face the answer then has none.
     """
     request = api.IdentifyRequest(
         gallery=write_text(gallery, "gallery"),
@@ -118,6 +119,7 @@ def identify(
         rate_unit=write_rate_unit(rate_unit) if rate_unit else api.RATE_UNIT_UNSPECIFIED,
         same_occasion=same_occasion,
         nearest=nearest or None,
+        allow_no_face=allow_no_face,
         **one_of(
             match_threshold=match_threshold, false_positive_identification_rate=false_positive_identification_rate
         ),

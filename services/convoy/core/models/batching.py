@@ -64,7 +64,6 @@ Answer = tuple[Outputs, Timing]
 class _Waiting:
     """One input in the queue or running; `deadline` is on time.monotonic's clock."""
 
-    who: str
     inputs: Array
     deadline: float | None
     result: asyncio.Future[Answer]
@@ -125,7 +124,7 @@ class Batcher:
         """
         self.admit(deadline)
         turn = current_turn()
-        waiting = _Waiting(turn.who, inputs, deadline, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(inputs, deadline, asyncio.get_running_loop().create_future())
         if self._queued >= self.policy.queue_size:
             self._make_place()
         self._queues.setdefault(priority, FairQueue()).push(turn, waiting)
@@ -214,7 +213,7 @@ class Batcher:
         while batch := self._take(1, prompt.may_start):
             self._prompt_running += 1
             alone = not prompt.running
-            prompt.submit(batch[0].who, self._work, asyncio.get_running_loop(), batch, alone, True)
+            prompt.submit(self._work, asyncio.get_running_loop(), batch, alone, True)
 
     def _may_gather(self) -> bool:
         delay_s = self.policy.max_queue_delay_s
@@ -289,7 +288,7 @@ class Batcher:
     def _finish(self, batch: list[_Waiting], is_prompt: bool) -> None:
         if is_prompt and self._prompt is not None:
             self._prompt_running -= 1
-            self._prompt.end(batch[0].who)
+            self._prompt.end()
         else:
             self._running -= 1
         for waiting in batch:

@@ -19,7 +19,6 @@ Value = TypeVar("Value")
 class _Piece:
     """One piece of work. ended: somebody who has given up waits for its end."""
 
-    who: str
     work: Callable[[], Any]
     done: "asyncio.Future[Any]"
     is_running: bool = False
@@ -47,7 +46,7 @@ class FairThreads:
         """
         turn, loop = current_turn(), asyncio.get_running_loop()
         # The thread runs in the call's context, so that its spans and log lines belong to the call.
-        piece = _Piece(turn.who, partial(contextvars.copy_context().run, work, *arguments), loop.create_future())
+        piece = _Piece(partial(contextvars.copy_context().run, work, *arguments), loop.create_future())
         self._waiting.push(turn, piece)
         with self._prompt.shares.in_work(turn.who):
             self._start()
@@ -71,7 +70,7 @@ class FairThreads:
         piece.is_running, piece.is_prompt = True, is_prompt
         loop = asyncio.get_running_loop()
         if is_prompt:
-            self._prompt.submit(piece.who, self._work, loop, piece)
+            self._prompt.submit(self._work, loop, piece)
         else:
             self._running += 1
             self._executor.submit(self._work, loop, piece)
@@ -88,7 +87,7 @@ class FairThreads:
 
     def _finish(self, piece: _Piece, value: Any, error: BaseException | None) -> None:
         if piece.is_prompt:
-            self._prompt.end(piece.who)
+            self._prompt.end()
         else:
             self._running -= 1
         piece.is_running = False

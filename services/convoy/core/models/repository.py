@@ -11,12 +11,13 @@ import asyncio
 import copy
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from convoy.core.errors import ConvoyError, NotFound
-from convoy.core.machine import give_way
+from convoy.core.machine import PROMPT_NICENESS, give_way
 from convoy.core.manifest import GRAPH_FILE, MANIFEST_FILE, Task, load_manifest
 from convoy.core.models.integrity import Integrity
 from convoy.core.models.loaded_model import LoadedModel, Loading, load_model
@@ -53,7 +54,8 @@ class Repository(Versions):
         self._loading = loading
         self._executor = executor
         # One thread loads while another looks at the disk; neither takes a thread from the graphs that answer.
-        self._loaders = ThreadPoolExecutor(2, "load", give_way)
+        # The threads of a wide session inherit the priority: it runs alone, or for a caller who asks for little.
+        self._loaders = ThreadPoolExecutor(2, "load", partial(give_way, PROMPT_NICENESS))
         # Loads for which calls wait; without a version for the one that answers by default.
         self._asked: dict[Key, asyncio.Task[LoadedModel]] = {}
         self._lock = asyncio.Lock()

@@ -41,35 +41,30 @@ class PromptThreads:
     """As many threads as cores, which the system lets run before the others.
 
     Callers take turns everywhere, but whose turn has come still waits for what runs, and then shares the cores with it:
-    beside a flood, a short call would take several times as long. So who has nothing running in these threads, beside
-    somebody who fills all others, gets one of them.
+    beside a flood, a short call would take several times as long. So who asks for little, beside somebody who fills all
+    others, gets one of these threads. Where several ask, they take turns.
     """
 
     def __init__(self, cores: int, name: str, shares: Shares) -> None:
         self.shares = shares
         self._cores = cores
         self._name = name
-        self._running: Counter[str] = Counter()
+        self.running = 0
         self._threads = ThreadPoolExecutor(cores, f"{name}-prompt", partial(give_way, PROMPT_NICENESS))
-
-    @property
-    def running(self) -> int:
-        """How many threads are in use."""
-        return self._running.total()
 
     def may_start(self, who: str) -> bool:
         """Whether there is a thread for this caller now."""
-        return not self._running[who] and self.running < self._cores and self.shares.is_beside_a_flood(who)
+        return self.running < self._cores and self.shares.is_beside_a_flood(who)
 
-    def submit(self, who: str, work: Callable[..., None], *arguments: Any) -> None:
-        """Do `work` for a caller in a thread; call `end` afterwards."""
-        self._running[who] += 1
+    def submit(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Do `work` in a thread; call `end` afterwards."""
+        self.running += 1
         prompt_count(self._name).inc()
         self._threads.submit(work, *arguments)
 
-    def end(self, who: str) -> None:
-        """Give the caller's thread back."""
-        _less(self._running, who)
+    def end(self) -> None:
+        """Give a thread back."""
+        self.running -= 1
 
     def shutdown(self) -> None:
         """Wait until everything is done."""

@@ -3,10 +3,14 @@
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convoy.core.errors import FailedPrecondition
 from convoy.core.security.files import Watched, in_folder, read_file
-from convoy.core.settings import Settings
+
+if TYPE_CHECKING:
+    from convoy.core.client_settings import ClientSettings
+    from convoy.core.settings import Settings
 
 CERT_NAME, KEY_NAME, CA_NAME = "tls.crt", "tls.key", "ca.crt"
 
@@ -23,7 +27,7 @@ class Pem:
         return "Pem(...)"
 
 
-def server_tls(settings: Settings) -> Watched[Pem] | None:
+def server_tls(settings: "Settings") -> Watched[Pem] | None:
     """The files of a server's TLS; None when TLS is off. Raises FailedPrecondition(BAD_TLS, NO_FILE)."""
     if settings.tls_cert is None and (settings.tls_key or settings.tls_client_ca):
         named = "CONVOY_TLS_KEY" if settings.tls_key else "CONVOY_TLS_CLIENT_CA"
@@ -33,7 +37,7 @@ def server_tls(settings: Settings) -> Watched[Pem] | None:
     return _watch("CONVOY_TLS", settings.tls_cert, settings.tls_key, settings.tls_client_ca)
 
 
-def client_tls(settings: Settings) -> Watched[Pem] | None:
+def client_tls(settings: "ClientSettings") -> Watched[Pem] | None:
     """The files of a client's TLS; None when TLS is off. Raises FailedPrecondition(BAD_TLS, NO_FILE)."""
     if settings.client_key is not None and settings.client_cert is None:
         raise _bad("CONVOY_CLIENT_KEY is set without CONVOY_CLIENT_CERT")

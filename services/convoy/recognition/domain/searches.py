@@ -40,7 +40,7 @@ class Search:
 
     rate_unit, same_occasion: None leaves it to the gallery. min_liveness: None searches any face. is_coarse: the caller
     may not see similarities, so the threshold must hardly follow from what the caller chooses. nearest: how many people
-    are named of each face besides, however far they are.
+    are named of each face besides, however far they are. allow_no_face: a picture without a face is no error.
     """
 
     gallery: str
@@ -58,6 +58,7 @@ class Search:
     min_liveness: float | None = None
     is_coarse: bool = False
     nearest: int = 0
+    allow_no_face: bool = False
 
     @property
     def entries(self) -> list[Entry]:

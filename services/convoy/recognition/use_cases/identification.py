@@ -81,10 +81,11 @@ class Identification:
         model, [picture] = await self._faces.embed([search.picture], search.options, gallery)
         view = await self._followers.view(search.gallery, search.min_version, search.epoch)
         model.check_made(view.gallery)
-        if not picture.faces:
+        if not picture.faces and not search.allow_no_face:
             raise no_face("the picture")
         size = await view.count_comparisons([] if search.is_coarse else entries)
-        count = coarse_count(len(picture.faces)) if search.is_coarse else len(picture.faces)
+        at_least_one = len(picture.faces) or 1
+        count = coarse_count(at_least_one) if search.is_coarse else at_least_one
         terms = self._terms(search, view, model, size, count)
         live = [is_live(one.face, search.min_liveness) for one in picture.faces]
         # Changes that come while it searches may be missed: the answer tells the version before.
@@ -120,7 +121,7 @@ class Identification:
             head.version,
             terms.unit,
             terms.same_occasion,
-            terms.picture_rate,
+            terms.picture_rate if faces else 0.0,
             head.epoch,
             terms.beyond_calibration,
         )

@@ -1,7 +1,5 @@
 """What a request of a door brings, however it is sent: query, form, JSON with base64 or data URLs, pictures."""
 
-import base64
-import binascii
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +10,7 @@ from starlette.requests import Request
 
 from convoy.core.errors import InvalidArgument
 from convoy.web.connect import JSON_GROWTH, media_type_of
+from convoy.web.long_bytes import read_base64
 from convoy.web.requests import body, chunks
 from convoy.web.rest.forms import files_and_fields, read_form
 
@@ -113,8 +112,8 @@ def decode(text: str, name: str) -> bytes:
         text = text.partition(",")[2]
     try:
         # MIME's line breaks are common in base64; anything else in it is an error.
-        return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
-    except (binascii.Error, ValueError):
+        return read_base64(text.replace("\n", "").replace("\r", ""))
+    except ValueError:
         raise InvalidArgument("BAD_ARGUMENT", f"{name} is not a picture in base64") from None
 
 

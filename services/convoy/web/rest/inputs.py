@@ -1,7 +1,5 @@
 """Reads what an HTTP request brings: parameters of path, query, form or JSON, and pictures in any of three ways."""
 
-import base64
-import binascii
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +9,7 @@ from starlette.requests import Request
 from convoy.core.errors import InvalidArgument
 from convoy.web.connect import JSON_GROWTH, media_type_of
 from convoy.web.json_messages import Descriptor
+from convoy.web.long_bytes import read_base64
 from convoy.web.requests import body, chunks
 from convoy.web.rest.forms import files_and_fields, read_form
 from convoy.web.rest.parameters import images_of, unknown
@@ -114,8 +113,8 @@ def _decode(text: object, name: str) -> bytes:
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        return read_base64(text)
+    except ValueError:
         raise InvalidArgument("BAD_ARGUMENT", f"{name} is not a picture in base64") from None
 
 

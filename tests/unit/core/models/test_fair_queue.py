@@ -102,14 +102,16 @@ async def test_a_caller_who_asks_for_little_runs_at_once_beside_a_flood(gate: th
         assert batch[0, 0] or gate.wait(30)
         return {"out": batch}
 
-    prompt = PromptThreads(1, "prompt", Shares(1))
+    prompt = PromptThreads(2, "prompt", Shares(2))
     with ThreadPoolExecutor(1) as pool:
         batcher = Batcher(run, BatchPolicy(max_batch_size=1), pool, prompt)
         order: list[str] = []
         flood = [submit(batcher, "flood", order) for _ in range(7)]
         await asyncio.sleep(0)
-        for _ in range(3):
-            await asyncio.wait_for(submit(batcher, "calm", order, 1), 10)
+        # One after another, and two at once.
+        await asyncio.wait_for(submit(batcher, "calm", order, 1), 10)
+        for calm in [submit(batcher, "calm", order, 1) for _ in range(2)]:
+            await asyncio.wait_for(calm, 10)
         assert order == ["calm"] * 3
         gate.set()
         await asyncio.gather(*flood)
