@@ -44,7 +44,7 @@ def warp(scene: Scene, made: Scene, size: int) -> NDArray[np.uint8]:
 def test_a_drawn_picture_is_what_an_affine_warp_gives(seed: int, width: int, height: int) -> None:
     scene = smooth_scene(width, height)
     made = draw_single(scene, 256, (0.7, 1.5), (True, True), np.random.default_rng(seed))
-    x0, y0, x1, y1 = (made.boxes_xyxy[0].round().astype(int) + [2, 2, -2, -2]).tolist()
+    x0, y0, x1, y1 = (made.boxes_xyxy[0].round().astype(int) + np.array([2, 2, -2, -2])).tolist()
     slow = warp(scene, made, 256)[y0:y1, x0:x1].astype(int)
     apart = np.abs(made.image_rgb[y0:y1, x0:x1] - slow)
     assert apart.mean() <= MEAN_DIFFERENCE and apart.max() <= LARGEST_DIFFERENCE
