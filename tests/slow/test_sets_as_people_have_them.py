@@ -156,7 +156,7 @@ def test_a_set_trains_after_at_most_two_edits(name: str, tmp_path: Path, monkeyp
     archive.open_archive.cache_clear()
     build(tmp_path / "set")
     data = {"path": "set", "title": name} | fields["data"]
-    shared = {"name": "own", "epochs": 1, "batch_size": 4, "optimizer": {"lr": 0.01}, "ema_decay": None}
+    shared = {"name": "own", "epochs": 1, "batch_size": 4, "optimizer": {"lr": 0.01}, "loggers": ["csv"]}
     Path("own.yaml").write_text(yaml.safe_dump(shared | fields | {"data": data}))
     assert len(edits) <= 2
     if refusal:
@@ -182,7 +182,7 @@ def test_a_set_trains_after_at_most_two_edits(name: str, tmp_path: Path, monkeyp
 async def ask(service: Any, pictures: list[bytes]) -> list[Any]:
     """What the service answers that serves the published model."""
     async with (
-        running(service, Path("exported_models")) as served,
+        running(service, Path("exported_models"), **{f"{service}_model": "own"}) as served,
         AsyncConvoy(**{service: f"127.0.0.1:{served.server.port}"}) as convoy,
     ):
         ways: dict[str, Any] = {

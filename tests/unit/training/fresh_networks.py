@@ -52,7 +52,7 @@ def detector(name: str, side: int = 64, **numbers: Any) -> Fresh:
 
 
 def two_stages(name: str, **numbers: Any) -> Fresh:
-    """A detector whose stages tell regions and classes apart clearly, as those of a trained one do."""
+    """A detector whose first stage tells regions apart clearly, as a trained one does, and the second classes."""
 
     def build() -> nn.Module:
         model = named(name, sizes=(16, 32, 64), widths=(8, 8, 8, 8), hidden=16, proposals=8, **numbers)
