@@ -13,7 +13,7 @@ from convoy_training.models.unet import UNet
 from convoy_training.models.unet_original import OriginalUNet
 from convoy_training.models.yolo import Yolo
 from convoy_training.publishing import comparison, recording
-from convoy_training.publishing.card import show_chart, write_table
+from convoy_training.publishing.card import describe_model, show_chart, write_table
 from convoy_training.publishing.comparison import find_forms
 from convoy_training.publishing.export import export_onnx
 from convoy_training.publishing.publication import publish_model, record_metrics
@@ -132,6 +132,14 @@ def test_a_published_card_has_intervals_and_pictures(folder: Path) -> None:
         assert metric.interval == (round(metric.interval[0], 4), round(metric.interval[1], 4))
     charts, card = sorted(folder.glob("*.svg")), (folder / "README.md").read_text()
     assert charts and all(show_chart(chart) in card and chart.stat().st_size < 60_000 for chart in charts)
+
+
+@pytest.mark.parametrize(("trained", "told"), [("epoch 8 of 16", True), ("16 epochs", False), ("", False)])
+def test_a_card_says_that_a_run_was_cut(trained: str, told: bool) -> None:
+    manifest = load_manifest(Path("exported_models/digits-lenet/1"))
+    training = manifest.training.model_copy(update={"trained": trained})
+    card = describe_model(manifest.model_copy(update={"training": training}), "")
+    assert ("The run was cut: this is epoch 8 of 16." in card) is told
 
 
 def test_the_same_weights_give_the_same_digest(tmp_path: Path) -> None:
