@@ -16,7 +16,7 @@ from hypercorn.events import RawData
 from hypercorn.protocol.events import Event, Response
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
-from priority import DeadlockError  # type: ignore[attr-defined]
+from priority.priority import DeadlockError
 
 STREAM_WINDOW, CONNECTION_WINDOW = 512 * 1024, 1024 * 1024
 """Bytes that a client sends over HTTP/2 before it waits for leave to go on. (What is held is bounded in holding.py.)"""
@@ -69,7 +69,9 @@ class Http2(H2Protocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        announced: Any = dict(self.connection.local_settings) | {SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW}
+        announced: dict[Any, int] = dict(self.connection.local_settings) | {
+            SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW
+        }
         self.connection.local_settings = Settings(client=False, initial_values=announced)
 
     async def initiate(self, headers: list[tuple[bytes, bytes]] | None = None, settings: bytes | None = None) -> None:
@@ -129,5 +131,5 @@ class Http2(H2Protocol):
 
 def install() -> None:
     """Have hypercorn use these: it has no setting for them."""
-    hypercorn.protocol.H11Protocol = Http1  # type: ignore[attr-defined]
-    hypercorn.protocol.H2Protocol = Http2  # type: ignore[attr-defined]
+    for name, protocol in {"H11Protocol": Http1, "H2Protocol": Http2}.items():
+        setattr(hypercorn.protocol, name, protocol)
