@@ -1,5 +1,6 @@
 """Installs our wheels as a user does, into environments of their own, and starts what is installed."""
 
+import os
 import subprocess
 import sys
 import time
@@ -33,7 +34,13 @@ def build_wheels(folder: Path) -> Path:
     return folder
 
 
+def own_environment() -> dict[str, str]:
+    """The variables without PYTHONPATH, by which a new environment would find the checkout in place of the wheel."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
 def run(*words: str, **more: object) -> str:
+    more.setdefault("env", own_environment())
     done = subprocess.run(words, capture_output=True, text=True, **more)  # type: ignore[call-overload]
     assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
     return str(done.stdout)
@@ -62,7 +69,10 @@ def fleet(programs: Path, folder: Path) -> Iterator[dict[str, str]]:
     """`convoy up` outside of the repository: the address of each service."""
     first = free_ports()["classification"]
     command = [str(programs / "convoy"), "up", "--json", "--ports-from", str(first), "--data", str(folder / "data")]
-    with (folder / "log").open("w") as log, subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as up:
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=own_environment()) as up,
+    ):
         try:
             addresses = {
                 f"CONVOY_{name.upper()}_ADDRESS": f"127.0.0.1:{port}" for name, port in default_ports(first).items()

@@ -1,5 +1,6 @@
 """The images of single services: each holds what its service needs, starts it, and installs by digests."""
 
+import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -27,6 +28,15 @@ def image(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     assert done.returncode == 0, done.stderr
     yield request.param, tag
     subprocess.run(["docker", "image", "rm", tag], capture_output=True)
+
+
+def test_images_are_for_both_kinds_of_machine() -> None:
+    command = ["docker", "buildx", "bake", "--file", "services/docker-bake.hcl", "--print", "all"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = {name: one["platforms"] for name, one in json.loads(printed)["target"].items()}
+    assert targets.pop("gpu") == ["linux/amd64"]
+    assert targets.keys() == {"cpu", "tools", "web", *API}
+    assert all(platforms == ["linux/amd64", "linux/arm64"] for platforms in targets.values())
 
 
 def run(*words: str) -> str:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from convoy.testing.pictures import encode, portrait
 
-from tests.installing import ASK, LOCK, OLDEST, build_wheels, environment, fleet, megabytes, run
+from scripts.image_locks import MANYLINUX
+from tests.installing import ASK, LOCK, OLDEST, ROOT, build_wheels, environment, fleet, megabytes, run
 
 CLIENT_LIMIT_MB = 120
+LOCKS = sorted((ROOT / "services" / "locks").glob("*.txt"))
 APP = """
 from convoy.client import Convoy
 
@@ -60,3 +62,15 @@ def test_everything_serves_outside_of_the_repository(
         ports = [addresses[f"CONVOY_{name}_ADDRESS"] for name in ("CLASSIFICATION", "SEGMENTATION", "RECOGNITION")]
         asked = run(str(client / "python"), "-c", ASK, *ports, str(photo), cwd=tmp_path)
         assert asked.startswith("cifar10-resnet (")
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_the_lock_of_an_image_has_a_wheel_of_every_package(lock: Path, machine: str) -> None:
+    """pip finds each by its digest, for both kinds of machine for which images are made."""
+    platforms = [f"--platform=manylinux{form}_{machine}" for form in MANYLINUX]
+    ways = ["--dry-run", "--ignore-installed", "--quiet", "--only-binary=:all:", "--target=/nowhere", "--no-deps"]
+    asked = [*ways, *platforms, "--python-version=3.11", "--require-hashes", "--report=-", "-r", str(lock)]
+    found = json.loads(run(sys.executable, "-m", "pip", "install", *asked))["install"]
+    digests = {one["download_info"]["archive_info"]["hashes"]["sha256"] for one in found}
+    assert len(digests) == lock.read_text().count("==") and all(f"sha256:{one}" in lock.read_text() for one in digests)

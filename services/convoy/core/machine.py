@@ -28,9 +28,13 @@ def available_cores() -> int:
 
 
 def give_way(niceness: int = WORKING_NICENESS) -> None:
-    """Give the calling thread a lower priority than the event loop, where the system has priorities for threads."""
+    """Give the calling thread a lower priority than the event loop, where the system has priorities for threads.
+
+    The loop's own is that of the process, which may be nice itself. Only an administrator may raise a priority.
+    """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+        own, loops = (os.getpriority(os.PRIO_PROCESS, one) for one in (threading.get_native_id(), os.getpid()))
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), max(own, min(loops + niceness, WORKING_NICENESS)))
 
 
 def memory_limit() -> int:

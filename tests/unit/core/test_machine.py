@@ -48,3 +48,26 @@ def test_a_large_message_lies_in_large_pages() -> None:
     assert int(pages.split()[1]) > 40 * 1024
     image = (Path(__file__).parents[3] / "services" / "Dockerfile").read_text()
     assert all(f"ENV {name}={value}\n" in image for name, value in machine.LARGE_PAGES.items())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux alone")
+@pytest.mark.parametrize("of_the_process", [0, 5, 19])
+@pytest.mark.parametrize("asked", [1, 19])
+def test_a_thread_gives_way_to_the_loop_of_a_process_that_is_nice_itself(of_the_process: int, asked: int) -> None:
+    """In a process without rights, which may lower priorities and raise none."""
+    program = f"""
+import os, threading
+from convoy.core.machine import give_way
+loops = os.nice({of_the_process})
+if os.getuid() == 0:
+    os.setuid(65534)
+def work():
+    give_way({asked})
+    print(loops, os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loops, becomes = map(int, done.stdout.split())
+    assert becomes == min(19, loops + asked)
