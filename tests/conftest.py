@@ -12,9 +12,14 @@ from typing import Any
 
 import pytest
 import structlog
+from convoy.core.machine import available_cores
 from hypothesis import settings
 
 from tests.needs import DATA, FOREIGN_MODELS, ROOT, missing, summarize
+
+# Workers share the cores. OpenMP's threads would spin against those of the other worker: five times as long for training.
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // int(workers))))
 
 pytest_plugins = ["tests.redis_fixtures"]
 # A busy machine takes longer for an example than the 200 ms after which Hypothesis fails it.
