@@ -17,7 +17,7 @@ from hypothesis import settings
 
 from tests.needs import DATA, FOREIGN_MODELS, ROOT, missing, summarize
 
-# Workers share the cores. OpenMP's threads would spin against those of the other worker: five times as long for training.
+# Workers share the cores. With two threads in each, which spin against the others, training takes five times as long.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // int(workers))))
 
