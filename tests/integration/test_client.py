@@ -199,6 +199,17 @@ def test_a_stream_answers_in_order_and_goes_on_after_a_bad_picture(convoy: Convo
     assert list(convoy.stream([])) == []
 
 
+def test_answers_of_a_stream_carry_the_callers_ids(convoy: Convoy, gallery: str) -> None:
+    pictures = {"first": plain((220, 9, 9)), "second": b"hello", "": plain((9, 9, 220))}
+    answers = dict(convoy.stream_with_ids((name, plans.classify(one)) for name, one in pictures.items()))
+    assert list(answers) == ["first", "second", ""]
+    assert isinstance(answers["second"], errors.InvalidArgument)
+    found = [answers[name] for name in ("first", "")]
+    assert [one.best.label for one in found if isinstance(one, Classification) and one.best] == ["red", "blue"]
+    people = [(f"row {n}", plans.register(gallery, f"p{n}", [portrait(n)])) for n in (1, 2)]
+    assert [name for name, one in convoy.stream_with_ids(people) if isinstance(one, Registration)] == ["row 1", "row 2"]
+
+
 def test_people_are_registered_and_named_in_streams(convoy: Convoy, gallery: str) -> None:
     people = [plans.register(gallery, f"p{number}", [portrait(number)]) for number in (1, 2)]
     assert len([answer for answer in convoy.stream(people) if isinstance(answer, Registration)]) == 2
@@ -259,6 +270,9 @@ async def test_asyncio_streams_too(fleet: Fleet) -> None:
         answers = [answer async for answer in convoy.stream(video())]
     widths = [round(found.box.x_max) for answer in answers if isinstance(answer, Detections) for found in answer]
     assert widths == pytest.approx([40, 60], abs=3)
+    async with AsyncConvoy(**fleet.addresses) as convoy:
+        named = [name async for name, _ in convoy.stream_with_ids([("door", plans.detect(plain()))])]
+    assert named == ["door"]
 
 
 def test_imaging(convoy: Convoy) -> None:

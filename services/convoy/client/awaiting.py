@@ -180,6 +180,13 @@ class AsyncConvoy:
 
         Answers come in order, a failed one as the error that it met. Requests are sent ahead of the answers.
         """
+        async for _, answer in self.stream_with_ids(("", one) async for one in each(operations)):
+            yield answer
+
+    async def stream_with_ids(
+        self, operations: Iterable[tuple[str, Operation[Result]]] | AsyncIterable[tuple[str, Operation[Result]]]
+    ) -> AsyncIterator[tuple[str, Result | ConvoyError]]:
+        """`stream` for operations that have ids of yours: (id, operation) in, (id, answer) out."""
         rest = each(operations)
         first = await anext(rest, None)
         if first is None:

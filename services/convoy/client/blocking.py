@@ -164,6 +164,12 @@ class Convoy:
 
         Answers come in order, a failed one as the error that it met. Requests are sent ahead of the answers.
         """
+        return (answer for _, answer in self.stream_with_ids(("", one) for one in operations))
+
+    def stream_with_ids(
+        self, operations: Iterable[tuple[str, Operation[Result]]]
+    ) -> Iterator[tuple[str, Result | ConvoyError]]:
+        """`stream` for operations that have ids of yours: (id, operation) in, (id, answer) out."""
         rest = iter(operations)
         first = next(rest, None)
         if first is None:

@@ -60,55 +60,60 @@ STREAMS: dict[type[Message], tuple[str, type[Message], type[Message]]] = {
 class Conversation(Generic[Result]):
     """The messages that go out and come back on one streaming call; its first operation says of which kind.
 
+    An entry is an id of the caller's, which its answer carries, and an operation.
+
     InvalidArgument(BAD_ARGUMENT): operations of this kind, or of different kinds, cannot be streamed.
     """
 
-    def __init__(self, first: Operation[Result]) -> None:
+    def __init__(self, entry: tuple[str, Operation[Result]]) -> None:
+        first = entry[1]
         if type(first.request) not in STREAMS:
             raise InvalidArgument("BAD_ARGUMENT", f"{first.method} has no stream")
         self._kind = type(first.request)
         name, self.envelope, self.answer = STREAMS[self._kind]
         self.service: ServiceName = first.service
         self.method = f"{first.method.rpartition('/')[0]}/{name}"
-        self._reads: deque[Callable[[Any], Result]] = deque()
+        self._sent: deque[tuple[str, Callable[[Any], Result]]] = deque()
         self._problem: Exception | None = None
-        self._first = first
+        self._first = entry
 
-    def requests(self, rest: Iterator[Operation[Result]]) -> Iterator[Message]:
+    def requests(self, rest: Iterator[tuple[str, Operation[Result]]]) -> Iterator[Message]:
         """Yield the messages to send. An error of the caller's iterator ends them; `end` raises it."""
         try:
             yield self._wrap(self._first)
-            for operation in rest:
-                yield self._wrap(operation)
+            for entry in rest:
+                yield self._wrap(entry)
         except Exception as problem:  # It would be lost in a thread of gRPC.
             self._problem = problem
 
-    async def requests_async(self, rest: AsyncIterator[Operation[Result]]) -> AsyncIterator[Message]:
+    async def requests_async(self, rest: AsyncIterator[tuple[str, Operation[Result]]]) -> AsyncIterator[Message]:
         """`requests` for asyncio."""
         try:
             yield self._wrap(self._first)
-            async for operation in rest:
-                yield self._wrap(operation)
+            async for entry in rest:
+                yield self._wrap(entry)
         except Exception as problem:
             self._problem = problem
 
-    def read(self, message: Any) -> Result | ConvoyError:
-        """One answer, or the error in its place."""
-        read = self._reads.popleft()
-        if message.WhichOneof("outcome") == "error":
-            return read_stream_error(message.error)
-        return read(message.response)
+    def read(self, message: Any) -> tuple[str, Result | ConvoyError]:
+        """The id of an operation, and its answer or the error in its place."""
+        given, read = self._sent.popleft()
+        failed = message.WhichOneof("outcome") == "error"
+        return given, read_stream_error(message.error) if failed else read(message.response)
 
     def end(self) -> None:
         """Raise the error that ended the requests, if there was one."""
         if self._problem is not None:
             raise self._problem
 
-    def _wrap(self, operation: Operation[Result]) -> Message:
+    def _wrap(self, entry: tuple[str, Operation[Result]]) -> Message:
+        given, operation = entry
         if type(operation.request) is not self._kind:
             raise InvalidArgument("BAD_ARGUMENT", "all operations of a stream must be of one kind")
-        self._reads.append(operation.read)
-        return self.envelope(request=_in_stream(operation.request), **operation.in_stream)
+        self._sent.append((given, operation.read))
+        # RegisterMany has the id of the person in its place.
+        named = {"id": given} if "id" in self.envelope.DESCRIPTOR.fields_by_name else {}
+        return self.envelope(request=_in_stream(operation.request), **named, **operation.in_stream)
 
 
 def _in_stream(request: Message) -> Message:

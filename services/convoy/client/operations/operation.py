@@ -15,20 +15,21 @@ from convoy.v1 import common_pb2
 
 Response = TypeVar("Response", bound=Message)
 Result = TypeVar("Result")
+Answered = TypeVar("Answered", covariant=True)
 
 SENDABLE = re.compile(r"[!-~]{0,100}")
 """What metadata may hold. Every name that a model can have is among it."""
 
 
 @dataclass(frozen=True)
-class Operation(Generic[Result]):
+class Operation(Generic[Answered]):
     """Send `request` to `method` of `service`; `read` turns the response into the answer."""
 
     service: ServiceName
     method: str
     request: Message
     response_type: type[Message]
-    read: Callable[[Any], Result]
+    read: Callable[[Any], Answered]
     picture: object = None
     """The one picture that the answer is about, as it was given, and the order of its channels."""
     in_stream: Mapping[str, bool] = field(default_factory=dict)
