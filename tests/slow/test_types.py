@@ -42,6 +42,8 @@ def ask(photo: Path) -> str:
                 print(answer.reason, answer.request_id)
             else:
                 assert_type(answer, Identification)
+        answers = list(convoy.stream(plans.classify(frame) for frame in frames()))
+        assert_type(answers, list[Classification | ConvoyError])
         try:
             found = convoy.identify("staff", next(frames()), min_face_size=40)
         except NotFound as error:
