@@ -19,7 +19,7 @@ BOX = encode(with_box((40, 30, 90, 80)))
 
 
 async def test_services_check_the_key_again(
-    tiny_repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_repository: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     tokens = write_tokens(tmp_path, "home", write_line("people", "people-only", ["gallery:home:read", "scores"]))
     async with running("detection", tiny_repository, tokens_file=tokens) as service:
@@ -36,7 +36,7 @@ async def test_services_check_the_key_again(
             assert (await detect("unknown")).status == 401
             missing = await asyncio.to_thread(door.ask, "GET", "/static/key-in-a-path/images/c0ffee")
             assert (missing.status, missing.json()["code"]) == (404, 10)
-    said = capsys.readouterr()
+    said = capfd.readouterr()
     written = said.out + said.err
     assert "/static/{key}/images/{image_id}" in written
     assert not [word for word in (OLD_KEY, "people-only", "key-in-a-path", "c0ffee") if word in written]

@@ -29,6 +29,11 @@ def test_ctrl_c_while_it_loads_is_quiet() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", "")
 
 
+def hears_ctrl_c() -> None:
+    """What a shell starts in the background does not, nor what that starts, such as these tests."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c_waits_for_no_answer(tmp_path: Path) -> None:
     """The service takes the connection and never says a word; the call may last for an hour."""
     photo = tmp_path / "photo.jpg"
@@ -38,7 +43,12 @@ def test_ctrl_c_waits_for_no_answer(tmp_path: Path) -> None:
         settings = {"CONVOY_CLASSIFICATION_ADDRESS": address, "CONVOY_TIMEOUT_S": "3600"}
         command = [sys.executable, "-m", "convoy.cli", "classify", str(photo)]
         asking = subprocess.Popen(
-            command, env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=os.environ | settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=hears_ctrl_c,
         )
         try:
             silent.settimeout(60)
