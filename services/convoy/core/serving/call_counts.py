@@ -28,6 +28,10 @@ class Streams:
         return Streams(self.begun + other.begun, self.failed + other.failed)
 
 
+class ServerGone(Exception):
+    """gRPC knows the server no more."""
+
+
 class CallCounts:
     """The counts of the server that this process made last: make it right after the server."""
 
@@ -41,8 +45,11 @@ class CallCounts:
                 return
 
     def begun(self) -> int:
-        """Count the calls that clients have begun."""
-        server = _read(cygrpc.channelz_get_server(self._server))["server"]
+        """Count the calls that clients have begun. Raises ServerGone."""
+        try:
+            server = _read(cygrpc.channelz_get_server(self._server))["server"]
+        except ValueError:
+            raise ServerGone from None
         return int(server.get("data", {}).get("callsStarted", 0))
 
     def streams(self) -> dict[str, Streams]:

@@ -14,7 +14,7 @@ import structlog
 
 from convoy.core.security.rates import host_of
 from convoy.core.serving import closed_hosts
-from convoy.core.serving.call_counts import Streams
+from convoy.core.serving.call_counts import ServerGone, Streams
 from convoy.core.telemetry import RESET_FLOODS
 
 log = structlog.get_logger()
@@ -104,7 +104,10 @@ class ResetFloods:
     def _run(self) -> None:
         pause_s = LOOK_S
         while not self._over.wait(pause_s):
-            self.look()
+            try:
+                self.look()
+            except ServerGone:
+                return
             connections = len(self._streams[1]) if self._streams else 0
             # It may take a fifth of the time.
             pause_s = max(LOOK_S, 4 * _COST_S * connections)

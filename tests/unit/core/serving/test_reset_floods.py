@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 import pytest
-from convoy.core.serving.call_counts import Streams
+from convoy.core.serving.call_counts import CallCounts, ServerGone, Streams
 from convoy.core.serving.reset_floods import SHUT_OUT_S, STRIKES, ResetFloods
 
 MOST = 100.0
@@ -101,3 +101,12 @@ def test_this_machine_is_hung_up_on_but_not_shut_out(scene: Scene) -> None:
     for _ in range(STRIKES + 1):
         scene.look({f"{HERE}:1": Streams(500, 500)})
     assert scene.hung_up == {f"{HERE}:1"} and not scene.closed
+
+
+def test_the_watch_ends_with_its_server(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = CallCounts()
+    counts._server = 2**40  # gRPC has had no such server
+    with pytest.raises(ServerGone):
+        counts.begun()
+    monkeypatch.setattr(scene, "begun", counts.begun)
+    scene.floods._run()
