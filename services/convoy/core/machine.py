@@ -13,7 +13,7 @@ _M_ARENA_MAX = -8
 PROMPT_NICENESS, WORKING_NICENESS = 1, 19
 """How much lower the priority of a computing thread is than the event loop's, which can then refuse a call at once: of
 threads for a caller who asks for little, and of all others. 19 is the lowest: beside a flood of 64 callers, a calm one
-kept 63 % of its calls under twice its quiet time with 10, and 88 % with 19 (`python -m benchmarks.fairness`)."""
+keeps more of its calls under twice its quiet time than with 10 (`python -m benchmarks.fairness`)."""
 
 LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """Variables of a process whose malloc asks the system for pages of 2 MiB, where that is allowed: a copy of a message of
