@@ -1,7 +1,8 @@
 """Measures what one caller's flood does to another caller: `python -m benchmarks.fairness --model cifar10-resnet`.
 
 One classification service with two tokens. The calm caller asks ten times a second, first alone and then while the
-other keeps 64 calls open. Each time counts from when the call was due. Prints the share of the calm caller's calls that
+other keeps 64 calls open. The flood runs at the lowest priority, since it stands for another machine and must not take
+the service's cores. Each time counts from when the call was due. Prints the share of the calm caller's calls that
 took less than twice its quiet median, beside the flood and without it (which shows what other work the machine does),
 and what came of the flood's; and writes results/fairness.json. It takes a little over twice --seconds.
 """
@@ -86,18 +87,8 @@ def main() -> None:
         with serving("classification", options.models, False, CONVOY_TOKENS_FILE=str(tokens)) as served:
             asyncio.run(_calm(served.port, request, calm, 2))
             quiet = asyncio.run(_calm(served.port, request, calm, options.seconds))
-            command = [
-                "nice",
-                "-n",
-                "19",
-                sys.executable,
-                "-m",
-                "benchmarks.fairness",
-                *sys.argv[1:],
-                "--flood",
-                str(served.port),
-                flood,
-            ]
+            words = [*sys.argv[1:], "--flood", str(served.port), flood]
+            command = ["nice", "-n", "19", sys.executable, "-m", "benchmarks.fairness", *words]
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
                 time.sleep(2)
                 beside = asyncio.run(_calm(served.port, request, calm, options.seconds))

@@ -1,7 +1,8 @@
 """AsyncConvoy, the client for asyncio: you await a call, and read a list with `async for`."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sized
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sized
+from contextlib import aclosing
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -180,12 +181,13 @@ class AsyncConvoy:
 
         Answers come in order, a failed one as the error that it met. Requests are sent ahead of the answers.
         """
-        async for _, answer in self.stream_with_ids(("", one) async for one in each(operations)):
-            yield answer
+        async with aclosing(self.stream_with_ids(("", one) async for one in each(operations))) as answers:
+            async for _, answer in answers:
+                yield answer
 
     async def stream_with_ids(
         self, operations: Iterable[tuple[str, Operation[Result]]] | AsyncIterable[tuple[str, Operation[Result]]]
-    ) -> AsyncIterator[tuple[str, Result | ConvoyError]]:
+    ) -> AsyncGenerator[tuple[str, Result | ConvoyError], None]:
         """`stream` for operations that have ids of yours: (id, operation) in, (id, answer) out."""
         rest = each(operations)
         first = await anext(rest, None)
